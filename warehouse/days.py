@@ -1,0 +1,67 @@
+"""Which partition day a row belongs to: a pure function of its key, so that a retry meets its twin (DESIGN section 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from warehouse.ids import day_in_id, key_hash
+
+if TYPE_CHECKING:
+    from warehouse.manifest import Manifest
+    from warehouse.schema import FileTable
+
+CONSTANT_DAY = 0
+"""The day of tables whose keys are names (declarations): one small partition."""
+
+_DAY_US = 86_400_000_000
+
+
+class Days:
+    """Days of ids: the time an id begins with, else the day it was first seen, which the manifest keeps for ever."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._known: dict[str, int] = {"": CONSTANT_DAY}
+        self.new: dict[int, int] = {}
+        """Days given since the last `forget`, by hash of the id: to be kept with the next commit."""
+
+    def known(self, rows: pa.Table) -> dict[str, int]:
+        """Return the days of the rows' `_day_id`; ids never sealed before are absent."""
+        ids: list[str] = pc.unique(rows["_day_id"]).to_pylist()  # pyright: ignore[reportUnknownMemberType]
+        timeless: list[str] = []
+        found: dict[str, int] = {}
+        for text in ids:
+            day = self._known.get(text)
+            if day is None:
+                day = day_in_id(text)
+                if day is None:
+                    timeless.append(text)
+                    continue
+                self._known[text] = day
+            found[text] = day
+        kept = self._manifest.days(timeless)
+        self._known.update(kept)
+        if len(self._known) > 1_000_000:  # ids are small; a bounded cache all the same
+            self._known = {"": CONSTANT_DAY}
+        return found | kept
+
+    def assign(self, table: FileTable, rows: pa.Table) -> dict[str, int]:
+        """Return the days of all the rows' `_day_id`, giving new ones the day their first row happened."""
+        days = self.known(rows)
+        if len(days) == pc.count_distinct(rows["_day_id"]).as_py():  # pyright: ignore[reportUnknownMemberType]
+            return days
+        happened = pc.coalesce(*(rows[name] for name in (*table.time, table.received)))
+        for text, us in zip(
+            rows["_day_id"].to_pylist(), happened.cast(pa.int64()).to_pylist(), strict=True
+        ):
+            if text not in days:
+                hashed = key_hash(text)
+                days[text] = self.new.setdefault(hashed, us // _DAY_US)
+        return days
+
+    def forget(self) -> None:
+        """Drop the days given since the last commit; they are kept by now, or were never."""
+        self.new = {}

@@ -1,0 +1,170 @@
+"""The log: the one place where a row becomes acknowledged.
+
+Every waiting request goes into one SQLite transaction (group commit); the commit's fsync is the acknowledgement.
+Batches are Arrow IPC streams, LZ4 inside, one log entry a table and request.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from warehouse.database import open_database, storage_error
+from warehouse.errors import TransientError
+from warehouse.manifest import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warehouse.clock import Clock
+    from warehouse.paths import WorkspacePaths
+
+ROWS_BITS = 20
+"""A row's arrival is its entry's position times 2**ROWS_BITS plus its place in the entry."""
+
+MAX_GROUP = 512
+"""Requests that share one commit at the most."""
+
+MAX_LOG_BYTES = 1 << 30
+"""Unsealed bytes above which appends are refused until the keeper has caught up."""
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A batch as the log keeps it."""
+
+    table: str
+    rows: int
+    payload: bytes
+
+
+def encode(batches: Mapping[str, pa.RecordBatch]) -> list[Encoded]:
+    """Return the log entries of one request; empty batches have none."""
+    entries: list[Encoded] = []
+    for table, whole in batches.items():
+        for start in range(0, whole.num_rows, 1 << ROWS_BITS):
+            part = whole.slice(start, 1 << ROWS_BITS)
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, part.schema, options=_OPTIONS) as writer:
+                writer.write_batch(part)
+            entries.append(Encoded(table, part.num_rows, sink.getvalue().to_pybytes()))
+    return entries
+
+
+def decode(payload: bytes) -> pa.Table:
+    """Return the rows of a log entry."""
+    with pa.ipc.open_stream(payload) as reader:
+        return reader.read_all()
+
+
+class Log:
+    """The writing end of a workspace's log. One instance a workspace, in the process that acknowledges."""
+
+    def __init__(self, paths: WorkspacePaths, clock: Clock, *, max_bytes: int = MAX_LOG_BYTES) -> None:
+        self._paths = paths
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._con = open_database(paths.database, SCHEMA)
+        self._waiting: queue.SimpleQueue[tuple[Sequence[Encoded], Future[int]] | None] = queue.SimpleQueue()
+        self._measured_at = 0
+        self._bytes = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def append(self, entries: Sequence[Encoded]) -> Future[int]:
+        """Queue the entries of one request; the future resolves to the last log position.
+
+        Once it has resolved, the rows are on disk (the commit's fsync returned), survive a kill or power loss, and are
+        in the answer of every query that starts later. All entries of a request become visible together. When it
+        raises, none of them were kept.
+
+        Raises (through the future):
+            TransientError: `rate_limited` when the log is full, `disk_full`, or `unavailable`.
+        """
+        future: Future[int] = Future()
+        if self._closed:
+            future.set_exception(TransientError("the log is closed: the server is stopping", retry_after=5))
+        elif not entries:
+            future.set_result(0)
+        else:
+            self._waiting.put((entries, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what waits, then close. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.put(None)
+            self._thread.join()
+            self._con.close()
+
+    def _run(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            group = [first]
+            last = False
+            while len(group) < MAX_GROUP and not self._waiting.empty():
+                item = self._waiting.get()
+                if item is None:
+                    last = True
+                    break
+                group.append(item)
+            self._commit(group)
+            if last:
+                return
+
+    def _commit(self, group: list[tuple[Sequence[Encoded], Future[int]]]) -> None:
+        positions: list[int] = []
+        try:
+            self._refuse_when_full()
+            now = self._clock()
+            self._con.execute("BEGIN IMMEDIATE")
+            try:
+                for entries, _ in group:
+                    for entry in entries:
+                        cursor = self._con.execute(
+                            'INSERT INTO log("table", rows, bytes, received_at, payload) VALUES (?, ?, ?, ?, ?)',
+                            (entry.table, entry.rows, len(entry.payload), now, entry.payload),
+                        )
+                        self._bytes += len(entry.payload)
+                    positions.append(cursor.lastrowid or 0)
+                self._con.execute("COMMIT")
+            except BaseException:
+                if self._con.in_transaction:
+                    self._con.execute("ROLLBACK")
+                raise
+        except TransientError as error:
+            _fail(group, error)
+        except (sqlite3.Error, OSError) as error:
+            _fail(group, storage_error(error, self._paths.database))
+        else:
+            for (_, future), position in zip(group, positions, strict=True):
+                future.set_result(position)
+
+    def _refuse_when_full(self) -> None:
+        now = self._clock()
+        if self._bytes > self._max_bytes or abs(now - self._measured_at) > 1_000_000:
+            self._bytes = self._con.execute("SELECT coalesce(sum(bytes), 0) FROM log").fetchone()[0]
+            self._measured_at = now
+        if self._bytes > self._max_bytes:
+            raise TransientError(
+                f"{self._bytes} bytes wait to be sealed, more than {self._max_bytes}; send again later",
+                code="rate_limited",
+                retry_after=5,
+            )
+
+
+def _fail(group: list[tuple[Sequence[Encoded], Future[int]]], error: Exception) -> None:
+    for _, future in group:
+        future.set_exception(error)
