@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -17,6 +19,12 @@ CONSTANT_DAY = 0
 """The day of tables whose keys are names (declarations): one small partition."""
 
 _DAY_US = 86_400_000_000
+_DAY_ITSELF = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _day_of(text: str) -> int:
+    """Return the day a span's row names itself: its start's."""
+    return (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
 
 
 class Days:
@@ -36,7 +44,7 @@ class Days:
         for text in ids:
             day = self._known.get(text)
             if day is None:
-                day = day_in_id(text)
+                day = day_in_id(text) if not _DAY_ITSELF.fullmatch(text) else _day_of(text)
                 if day is None:
                     timeless.append(text)
                     continue

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from warehouse.fold import current_key, fold, quoted
+from warehouse.fold import clash, current_key, fold, keep_all, quoted
 from warehouse.log import ROWS_BITS, decode
 from warehouse.schema import FILE, FILES, FileTable
 from warehouse.views import public_views
@@ -53,6 +53,11 @@ def connect(*, threads: int = 2, memory: str = "1GB", spill: str = "") -> Connec
     con.execute(f"SET memory_limit = {text(memory)}")
     con.execute(f"SET temp_directory = {text(spill)}")
     return con
+
+
+def rows_of(con: Connection, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+    """Return the rows of trusted SQL with positional parameters."""
+    return con.sql(sql, params=list(parameters)).to_arrow_table()
 
 
 def lock(con: Connection, files: Iterable[str] = ()) -> None:
@@ -125,7 +130,9 @@ class Stage:
         con.unregister("_arrived")
         con.unregister("_days")
         self._load_existing(table, snapshot)
-        for statement in fold(table):
+        con.execute(clash(table))
+        met = con.execute("SELECT count(*) FROM clash").fetchone() != (0,)
+        for statement in fold(table) if met else keep_all(table):
             con.execute(statement)
 
     def _load_existing(self, table: FileTable, snapshot: Snapshot) -> None:

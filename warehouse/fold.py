@@ -35,28 +35,39 @@ def current_key(table: FileTable) -> tuple[str, ...]:
     return table.current_key or table.key
 
 
-def fold(table: FileTable) -> list[str]:
-    """Return the statements that make `folded` and `hide` from `incoming` and `existing`."""
-    stored = [column.name for column in table.stored]
-    match = " AND ".join(f'i."{name}" IS NOT DISTINCT FROM c."{name}"' for name in current_key(table))
+def clash(table: FileTable) -> str:
+    """Return the statement that makes `clash`: the current keys that met."""
     keys = quoted(current_key(table))
-    clash = (
+    return (
         f"CREATE OR REPLACE TEMP TABLE clash AS SELECT {keys} FROM incoming GROUP BY ALL HAVING count(*) > 1 "
         f"UNION SELECT {keys} FROM existing"
     )
+
+
+def keep_all(table: FileTable) -> list[str]:
+    """Return the statements that make `folded` and `hide` when no keys met."""
+    stored = quoted(column.name for column in table.stored)
+    return [
+        "CREATE OR REPLACE TEMP TABLE hide (_file BIGINT, _row BIGINT, _everywhere BOOLEAN)",
+        f"CREATE OR REPLACE TEMP TABLE folded AS SELECT {stored}, _day, true AS _current FROM incoming",
+    ]
+
+
+def fold(table: FileTable) -> list[str]:
+    """Return the statements that make `folded` and `hide` from `incoming`, `existing` and `clash`."""
+    stored = [column.name for column in table.stored]
+    match = " AND ".join(f'i."{name}" IS NOT DISTINCT FROM c."{name}"' for name in current_key(table))
     met = (
         f"CREATE OR REPLACE TEMP TABLE met AS "
         f"SELECT {quoted(stored, 'i.')}, i._day, NULL::BIGINT AS _file, NULL::BIGINT AS _row, false AS _current "
         f"FROM incoming i SEMI JOIN clash c ON {match} "
         f"UNION ALL SELECT {quoted(stored)}, _day, _file, _row, _current FROM existing"
     )
-    decide = _merge_fields(table) if table.merge == "fields" else _choose_rows(table)
     return [
-        clash,
         met,
-        *decide,
-        "CREATE OR REPLACE TEMP TABLE hide AS "
-        "SELECT _file, _row, _everywhere FROM decided WHERE _file IS NOT NULL AND (_everywhere OR (_current AND NOT _wins))",
+        *(_merge_fields(table) if table.merge == "fields" else _choose_rows(table)),
+        "CREATE OR REPLACE TEMP TABLE hide AS SELECT _file, _row, _everywhere FROM decided "
+        "WHERE _file IS NOT NULL AND (_everywhere OR (_current AND NOT _wins))",
         f"CREATE OR REPLACE TEMP TABLE folded AS "
         f"SELECT {quoted(stored, 'i.')}, i._day, true AS _current FROM incoming i ANTI JOIN clash c ON {match} "
         f"UNION ALL SELECT {quoted(stored)}, _day, _wins FROM decided WHERE _file IS NULL"
@@ -67,8 +78,9 @@ def fold(table: FileTable) -> list[str]:
 def _choose_rows(table: FileTable) -> list[str]:
     """Decide between whole rows: `newest` and `first`.
 
-    An identical resend is dropped: the same content at the same given time, or, when the sender gave no time, the
-    content of the row before it. Of a `first` table only rows that win when they arrive are kept.
+    An identical resend is dropped: the same content at the same time, or, in a table with history and when the sender
+    gave no time, the content of the row that arrived just before. Of a `first` table only rows that win when they
+    arrive are kept.
     """
     stored = [column.name for column in table.stored]
     content = [
@@ -79,14 +91,13 @@ def _choose_rows(table: FileTable) -> list[str]:
     group = quoted(current_key(table))
     order = f"{quoted(table.order)}, _arrival"
     if table.merge == "newest":
-        same = " AND ".join(
-            f'lag("{name}") OVER w IS NOT DISTINCT FROM "{name}"' for name in content
-        ) or "true"
+        same = " AND ".join(f'lag("{name}") OVER w IS NOT DISTINCT FROM "{name}"' for name in content)
+        resent = f"NOT _given AND lag(_arrival) OVER w IS NOT NULL AND {same}" if table.history else "false"
         kept = (
             f"first_of AS (SELECT * FROM met QUALIFY _file IS NOT NULL OR row_number() OVER "
             f"(PARTITION BY {quoted([*table.key, *table.order, *content])} ORDER BY _file NULLS LAST, _arrival) = 1), "
-            f"kept AS (SELECT * FROM first_of WINDOW w AS (PARTITION BY {group} ORDER BY {order}) "
-            f"QUALIFY _file IS NOT NULL OR _given OR lag(_arrival) OVER w IS NULL OR NOT ({same}))"
+            f"kept AS (SELECT * FROM first_of WINDOW w AS (PARTITION BY {group} ORDER BY _arrival) "
+            f"QUALIFY _file IS NOT NULL OR NOT ({resent}))"
         )
         direction = " DESC"
     else:

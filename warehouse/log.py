@@ -99,6 +99,16 @@ class Log:
             self._waiting.put((entries, future))
         return future
 
+    def probe(self) -> None:
+        """Raise TransientError unless rows can be appended: the writer lives and the file answers."""
+        if self._closed or not self._thread.is_alive():
+            raise TransientError("the log's writer has stopped")
+        try:
+            with sqlite3.connect(self._paths.database) as con:
+                con.execute("SELECT value FROM state LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise storage_error(error, self._paths.database) from error
+
     def close(self) -> None:
         """Commit what waits, then close. Safe to call twice."""
         if not self._closed:

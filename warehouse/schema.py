@@ -333,7 +333,7 @@ _DEFERRAL = (
 _LIFE = ("ended_at", "started_at", "queued_at")
 
 FILES: tuple[FileTable, ...] = (
-    FileTable("events", _EVENT, ("id",), "newest", ("ts",), ("ts", "id"), ("ts",)),
+    FileTable("events", _EVENT, ("id",), "first", ("ts",), ("ts", "id"), ("ts",)),
     FileTable(
         "runs", _RUN, ("id",), "fields", ("status", *_LIFE), ("id",), ("queued_at", "started_at", "ended_at")
     ),

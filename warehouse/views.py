@@ -5,8 +5,14 @@ Each stands over `internal.<file table>`, which has every live row with `_curren
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
 from warehouse.fold import current_key, quoted
 from warehouse.schema import FILE, FILES, TABLE, TABLES, FileTable, PublicTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DURATION = "(epoch_us({0}) - epoch_us({1})) / 1000.0"
 _COMPUTED = {
@@ -187,3 +193,17 @@ FROM score LEFT JOIN (SELECT session_key, session_id, count(*) AS run_count FROM
   USING (session_key, session_id)
 GROUP BY 1, 2, 3
 """
+
+
+def sources(tables: Iterable[str]) -> set[str]:
+    """Return the file tables that reading these public tables reads."""
+    views = public_views()
+    found: set[str] = set()
+    todo = set(tables)
+    while todo:
+        sql = views[todo.pop()]
+        found |= {name.removeprefix("current_") for name in re.findall(r"internal\.(current_\w+)", sql)}
+        found |= {name for name in re.findall(r"FROM internal\.(\w+)", sql) if name in FILE}
+        todo |= {f"internal.{name}" for name in ("assigned", "run_scores") if f"internal.{name}" in sql}
+        todo |= set(re.findall(r"main\.(\w+)", sql))
+    return found

@@ -1,0 +1,44 @@
+# `make help` lists what there is. Nothing is needed but make and Python 3.11.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench docs lock browser wheel
+
+BIN := .venv/bin
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## install upshot into .venv (quick when nothing changed)
+	@scripts/setup.sh product
+
+demo: setup ## start the demo: realistic agent traffic, verdicts, a page
+	@$(BIN)/upshot demo
+
+test: ## install what the tests need and run them
+	@scripts/setup.sh tests
+	@scripts/chromium.sh
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: ## format, lint, types, layers, generated docs, locks
+	@scripts/setup.sh tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-cache | tail -n 12
+	@$(BIN)/python scripts/docs.py --check
+	@$(BIN)/python scripts/locks.py --check
+	@$(BIN)/pyright
+
+bench: ## measure beside raw DuckDB in the same run
+	@scripts/setup.sh tests
+	@$(BIN)/python -m benchmarks
+
+docs: ## write the generated reference pages
+	@scripts/setup.sh product
+	@$(BIN)/python scripts/docs.py
+
+lock: ## resolve the dependencies anew (a week old at the least)
+	@scripts/setup.sh product
+	@$(BIN)/python scripts/locks.py
+
+wheel: ## build the wheel
+	@scripts/setup.sh product
+	@$(BIN)/uv build --wheel --no-build-isolation --python $(BIN)/python

@@ -1,0 +1,90 @@
+"""`create_app(settings)`: the composition root. Routes, the error body, the life of the server's parts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from api import errors
+from api.pages import render
+from api.routes import experiments, health, ingest, otlp, pages, query
+from api.services import Services
+from api.telemetry import RequestLog
+from warehouse.errors import InputError, TransientError, UpshotError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.settings import Settings
+
+log = structlog.get_logger("http")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; its parts open when it starts and close when it stops."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        own = Services(settings)
+        app.state.services = own
+        try:
+            await own.start()
+            yield
+        finally:
+            await own.stop()
+
+    app = FastAPI(title="Upshot", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    for routes in (ingest, otlp, query, experiments, health, pages):
+        app.include_router(routes.router)
+    app.add_exception_handler(UpshotError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework)
+    app.add_exception_handler(Exception, _defect)
+    app.add_middleware(RequestLog)
+    return app
+
+
+def _answer(request: Request, error: UpshotError) -> Response:
+    body = errors.body(error, getattr(request.state, "request_id", ""))
+    status = errors.STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    headers: dict[str, str] = {}
+    if isinstance(error, TransientError) or error.code == "rate_limited":
+        headers["Retry-After"] = str(getattr(error, "retry_after", 1))
+    if error.code == "unauthorized":
+        headers["WWW-Authenticate"] = 'Basic realm="upshot: any user name, a key as password", charset="UTF-8"'
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/"):
+        return pages.page(render.error(status, body["error"]), status, headers)
+    return JSONResponse(body, status, headers=headers)
+
+
+async def _expected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UpshotError)  # noqa: S101 - registered for it
+    return _answer(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    first: dict[str, Any] = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    code = "malformed" if first["type"] == "json_invalid" else "bad_parameter"
+    message = f"{where}: {first['msg']}" if where and code != "malformed" else f"the body is not JSON: {first['msg']}"
+    return _answer(request, InputError(message[:1].lower() + message[1:], code=code))
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    code = errors.code_of_status(error.status_code)
+    message = f"there is no {request.method} {request.url.path} here" if code in ("not_found", "method_not_allowed") else str(error.detail)
+    return _answer(request, InputError(message, code=code))
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    log.error("defect", path=request.url.path, exc_info=error)
+    return _answer(request, UpshotError("the server failed; its log has the reason under this request id", code="internal"))

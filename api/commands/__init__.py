@@ -1,0 +1,1 @@
+"""The commands of `upshot`, one module each."""

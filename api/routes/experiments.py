@@ -1,0 +1,95 @@
+"""Experiments and scores: list, declare, report (DESIGN sections 5 and 11)."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import APIRouter, Body, Request
+from starlette.responses import Response
+
+from api.requests import caller, services
+from ingest.declare import experiment_declaration, score_definition
+from queries.messages import Ask
+from warehouse.clock import iso
+from warehouse.errors import NotFoundError, shown
+from warehouse.log import encode
+
+if TYPE_CHECKING:
+    from api.services import Services
+
+router = APIRouter()
+
+JSON = "application/json"
+
+
+async def listed(own: Services, workspace: str) -> list[dict[str, Any]]:
+    """Return the experiments of a workspace, as `GET /v1/experiments` lists them."""
+    _, body = await own.workers.ask(workspace, Ask(kind="experiments"))
+    return msgspec.json.decode(body)["experiments"]
+
+
+async def reported(own: Services, workspace: str, name: str, options: dict[str, str]) -> bytes:
+    """Return the report of an experiment as JSON."""
+    _, body = await own.workers.ask(workspace, Ask(kind="report", name=name, options=options, now=own.clock()))
+    return body
+
+
+@router.get("/v1/experiments")
+async def experiments(request: Request) -> dict[str, Any]:
+    """List the experiments, declared or seen."""
+    access = caller(request, "query")
+    return {"experiments": await listed(services(request), access.workspace)}
+
+
+@router.get("/v1/experiments/{name:path}/report")
+async def report(request: Request, name: str) -> Response:
+    """Report on an experiment: the verdict, the numbers behind it, and how they were computed."""
+    access = caller(request, "query")
+    return Response(
+        await reported(services(request), access.workspace, name, dict(request.query_params)), media_type=JSON
+    )
+
+
+@router.get("/v1/experiments/{name:path}")
+async def experiment(request: Request, name: str) -> dict[str, Any]:
+    """Return one experiment."""
+    access = caller(request, "query")
+    known = await listed(services(request), access.workspace)
+    for found in known:
+        if found["name"] == name:
+            return found
+    near = difflib.get_close_matches(name, [found["name"] for found in known], n=1)
+    raise NotFoundError(
+        f"no experiment {shown(name)} is declared or seen", hint=f"did you mean {near[0]!r}?" if near else None
+    )
+
+
+@router.put("/v1/experiments/{name:path}")
+async def declare_experiment(request: Request, name: str, options: dict[str, Any] = Body()) -> dict[str, Any]:
+    """Declare an experiment; replaces what was declared before (its history stays)."""
+    access = caller(request, "ingest")
+    own = services(request)
+    now = own.clock()
+    batch = experiment_declaration(name, options, now)
+    await own.append(access.workspace, encode({"experiment_declarations": batch}))
+    return {"name": name, **options, "declared_at": iso(now)}
+
+
+@router.get("/v1/scores")
+async def scores(request: Request) -> Response:
+    """List the score names: kinds seen, coverage, last seen, and what was declared of them."""
+    access = caller(request, "query")
+    _, body = await services(request).workers.ask(access.workspace, Ask(kind="scores"))
+    return Response(body, media_type=JSON)
+
+
+@router.put("/v1/scores/{name:path}")
+async def declare_score(request: Request, name: str, fields: dict[str, Any] = Body()) -> dict[str, Any]:
+    """Declare what a score name means; replaces what was declared before."""
+    access = caller(request, "ingest")
+    own = services(request)
+    now = own.clock()
+    await own.append(access.workspace, encode({"score_definitions": score_definition(name, fields, now)}))
+    return {"name": name, **fields, "declared_at": iso(now)}

@@ -1,0 +1,31 @@
+"""Liveness and readiness."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from api.requests import services
+from queries.messages import Ask
+from warehouse.errors import TransientError
+from warehouse.keys import DEFAULT_WORKSPACE
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Answer while the process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> dict[str, str]:
+    """Answer 200 when rows can be acknowledged and queries answered, else 503 with the reason."""
+    own = services(request)
+    if own.stopping:
+        raise TransientError("the server is stopping", retry_after=5)
+    await asyncio.to_thread(own.log(DEFAULT_WORKSPACE).probe)
+    await own.workers.ask(DEFAULT_WORKSPACE, Ask(kind="query", sql="SELECT 1"))
+    return {"status": "ready"}

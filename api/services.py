@@ -1,0 +1,98 @@
+"""Everything a running server holds, assembled once: the log of each workspace, the query workers, the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from queries.pool import Workers
+from queries.run import Limits
+from warehouse.clock import Clock, system_clock
+from warehouse.directory import WriterLock, make_workspace, open_directory
+from warehouse.keys import DEFAULT_WORKSPACE, Keys
+from warehouse.log import Encoded, Log
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Sequence
+
+    from api.settings import Settings
+
+log = structlog.get_logger("server")
+
+SHUTDOWN_SECONDS = 10.0
+"""How long the keeper may take to seal what is left at SIGTERM."""
+
+_RESTART_SECONDS = 1.0
+
+
+class Services:
+    """The parts behind the routes. One instance a server; `start` and `stop` in the same event loop."""
+
+    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
+        self.clock = clock
+        self.data = open_directory(settings.data)
+        self._lock = WriterLock(self.data)
+        self.keys = Keys(self.data)
+        self.workers = Workers(self.data, Limits(rows=settings.query_rows, seconds=settings.query_seconds))
+        self._logs: dict[str, Log] = {}
+        self._keeper: asyncio.Task[None] | None = None
+        self.stopping = False
+
+    async def start(self) -> None:
+        """Open the default workspace, start the keeper and warm a query worker."""
+        self.log(DEFAULT_WORKSPACE)
+        self._keeper = asyncio.create_task(self._keep())
+        await self.workers.start(DEFAULT_WORKSPACE)
+
+    def log(self, workspace: str) -> Log:
+        """Return a workspace's log, making the workspace when it is new."""
+        if workspace not in self._logs:
+            make_workspace(self.data, workspace)
+            self._logs[workspace] = Log(self.data.workspace(workspace), self.clock)
+        return self._logs[workspace]
+
+    async def append(self, workspace: str, entries: Sequence[Encoded]) -> int:
+        """Return once the rows are durable and visible (the promise of `Log.append`)."""
+        return await asyncio.wrap_future(self.log(workspace).append(entries))
+
+    async def _keep(self) -> None:
+        """Run the keeper process; start it again whenever it dies."""
+        while True:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root.resolve()), start_new_session=True
+            )
+            try:
+                await process.wait()
+            except asyncio.CancelledError:
+                await _end(process)
+                raise
+            log.error("keeper_ended", code=process.returncode)
+            await asyncio.sleep(_RESTART_SECONDS)
+
+    async def stop(self) -> None:
+        """Commit what waits, seal it into files, end the workers."""
+        self.stopping = True
+        for held in self._logs.values():
+            await asyncio.to_thread(held.close)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        await self.workers.close()
+        self.keys.close()
+        self._lock.release()
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), SHUTDOWN_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,92 @@
+"""Every setting once: its name, default and meaning. Parsed here, at the edge, and nowhere else.
+
+A flag of the command line outranks `UPSHOT_<NAME>` in the environment, which outranks the default.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from warehouse.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the settings table."""
+
+    name: str
+    default: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of this setting."""
+        return f"UPSHOT_{self.name.upper()}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("data", "upshot-data", "Folder that holds everything; made when it is missing."),
+    Setting("host", "127.0.0.1", "Address to listen on. Beyond loopback, callers need a key."),
+    Setting("port", "8787", "Port of HTTP."),
+    Setting("otlp_grpc_port", "4317", "Port of OTLP over gRPC; accepted, and not served yet (OTLP over HTTP is)."),
+    Setting("query_seconds", "10", "Seconds a query may take when it does not say (a query may ask for up to 30)."),
+    Setting("query_rows", "10000", "Rows a query returns when it does not say."),
+    Setting("log_level", "info", "debug, info, warning or error."),
+)
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, parsed."""
+
+    data: Path
+    host: str
+    port: int
+    otlp_grpc_port: int
+    query_seconds: float
+    query_rows: int
+    log_level: str
+
+
+def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings from what was given on the command line and the environment.
+
+    Raises:
+        InputError: a value cannot be used; the message names it, its variable and the bound.
+    """
+    environment = os.environ if environment is None else environment
+    given = given or {}
+    text = {
+        setting.name: str(given[setting.name])
+        if given.get(setting.name) is not None
+        else environment.get(setting.variable, setting.default)
+        for setting in SETTINGS
+    }
+    assert set(text) == {field.name for field in fields(Settings)}  # noqa: S101 - one table, one class
+    if text["log_level"] not in _LEVELS:
+        raise InputError(f"UPSHOT_LOG_LEVEL is {shown(text['log_level'])}, must be one of {', '.join(_LEVELS)}")
+    return Settings(
+        data=Path(text["data"]),
+        host=text["host"],
+        port=_whole("port", text["port"], 0, MAX_PORT),
+        otlp_grpc_port=_whole("otlp_grpc_port", text["otlp_grpc_port"], 0, MAX_PORT),
+        query_seconds=_whole("query_seconds", text["query_seconds"], 1, 30),
+        query_rows=_whole("query_rows", text["query_rows"], 0, 1_000_000),
+        log_level=text["log_level"],
+    )
+
+
+def _whole(name: str, text: str, low: int, high: int) -> int:
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise InputError(f"UPSHOT_{name.upper()} is {shown(text)}, must be a whole number from {low} to {high}")
+    return int(text)

@@ -1,0 +1,29 @@
+"""Fixtures of all tests: a scrubbed environment and an open warehouse."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.rows import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def scrubbed_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the reader's own settings out of the tests."""
+    for name in os.environ:
+        if name.startswith("UPSHOT_") and name != "UPSHOT_CHROMIUM":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    """An empty workspace."""
+    with Warehouse(tmp_path / "data") as opened:
+        yield opened

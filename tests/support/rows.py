@@ -1,0 +1,115 @@
+"""Rows of file tables from plain dictionaries, and a workspace to land them in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from queries.snapshots import Snapshots
+from warehouse.engine import rows_of
+from warehouse.keeper import Keeper, Limits
+from warehouse.log import Log, encode
+from warehouse.paths import DataPaths
+from warehouse.schema import FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+NOW = 1_790_000_000_000_000
+"""Microseconds since 1970 at which a test's clock starts (September 2026)."""
+
+
+def batch(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Return rows as a validated batch of a file table; missing columns are null."""
+    schema = FILE[table].arriving
+    columns: list[pa.Array[Any]] = []
+    for column in schema:
+        values = [row.get(column.name) for row in rows]
+        if column.type == pa.json_():
+            columns.append(pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string())))
+        else:
+            columns.append(pa.array(values, column.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def run(id_: str, received_at: int = NOW, **columns: Any) -> dict[str, Any]:
+    """Return a row of `runs` as validation makes it."""
+    return {"id": id_, "received_at": received_at, "_given": False, "_day_id": id_, **columns}
+
+
+def score(id_: str, value: float, received_at: int = NOW, ts: int | None = None, **columns: Any) -> dict[str, Any]:
+    """Return a row of `score_history` as validation makes it; without `ts` the sender gave none."""
+    made = {"id": id_, "name": "solved", "value": value, "kind": "numeric", "run_id": "r", "ts": ts or received_at}
+    return made | {"received_at": received_at, "_given": ts is not None, "_day_id": id_} | columns
+
+
+def assignment(run_id: str, variant: str, ts: int, received_at: int = NOW, **columns: Any) -> dict[str, Any]:
+    """Return a row of `assignments` as validation makes it."""
+    made = {"run_id": run_id, "experiment": "e", "variant": variant, "ts": ts, "received_at": received_at}
+    return made | {"_implied": False, "_given": True, "_day_id": run_id} | columns
+
+
+def step(run_id: str, id_: str, attempt: int, received_at: int = NOW, **columns: Any) -> dict[str, Any]:
+    """Return a row of `step_attempts` as validation makes it."""
+    made = {"run_id": run_id, "id": id_, "loop_index": 0, "attempt": attempt, "_received_at": received_at}
+    return made | {"_given": False, "_day_id": run_id} | columns
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    us: int = NOW
+
+    def __call__(self) -> int:
+        """Return microseconds since 1970."""
+        return self.us
+
+
+@dataclass
+class Warehouse:
+    """A workspace in a folder: append, seal, ask."""
+
+    root: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        """Open it."""
+        self.paths = DataPaths(self.root).workspace("default")
+        self.paths.root.mkdir(parents=True, exist_ok=True)
+        self.log = Log(self.paths, self.clock)
+        self.keeper = Keeper(self.paths, Limits(), self.clock)
+        self.snapshots = Snapshots(self.paths)
+
+    def append(self, table: str, *rows: Mapping[str, Any]) -> int:
+        """Log rows as one request and return once they are durable."""
+        return self.log.append(encode({table: batch(table, rows)})).result(10)
+
+    def seal(self) -> int:
+        """Seal everything that waits."""
+        total = 0
+        while rows := self.keeper.seal():
+            total += rows
+        return total
+
+    def ask(self, sql: str, known_at: int | None = None) -> list[tuple[Any, ...]]:
+        """Return the rows of trusted SQL over everything acknowledged."""
+        engine = self.snapshots.engine(known_at)
+        rows = rows_of(engine.cursor(), sql)
+        return [tuple(row.values()) for row in rows.to_pylist()]
+
+    def close(self) -> None:
+        """Close it."""
+        self.log.close()
+        self.keeper.close()
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
