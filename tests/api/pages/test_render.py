@@ -1,0 +1,287 @@
+"""The pages as documents: whole, safe, reachable by keyboard and screen reader, and saying what the report says."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import pages
+from api.pages import numbers, render
+from tests.api.pages.documents import (
+    ERROR,
+    HOSTILE,
+    REPORTS,
+    RESULT,
+    Document,
+    Element,
+    hostile,
+    report,
+    tables,
+    without_numbers,
+)
+
+ORIGIN = "http://127.0.0.1:8787"
+QUERY = "select run_id,\n       functoin_id\nfrom runs"
+
+
+def _home(reports: list[dict[str, Any]], rows: int | None = 5) -> str:
+    listed = [{"name": body["experiment"]} for body in reports]
+    return pages.home(listed, {body["experiment"]: body for body in reports}, tables(rows), ORIGIN)
+
+
+def _every_page() -> dict[str, str]:
+    reports = [report(name) for name in REPORTS]
+    nulls = [without_numbers(body) for body in reports]
+    attacks = [hostile(body) for body in reports]
+    found = {
+        "home": _home(reports),
+        "home of nulls": _home(nulls),
+        "home of attacks": _home(attacks),
+        "home, empty": _home([], rows=0),
+        "home, no report": pages.home([{"name": "new"}], {}, tables(), ORIGIN),
+        "experiment of nothing": pages.experiment({"experiment": "new"}),
+        "sql": pages.sql("", None, None, tables(7)),
+        "sql result": pages.sql("from runs", RESULT, None, tables()),
+        "sql of no rows": pages.sql("from runs", {**RESULT, "rows": [], "row_count": 0}, None, tables()),
+        "sql error": pages.sql(QUERY, None, ERROR, tables()),
+        "sql of attacks": pages.sql(HOSTILE, hostile(RESULT), hostile(ERROR), hostile(tables(3))),
+        "error": pages.error(404, ERROR),
+        "error of attacks": pages.error(404, hostile(ERROR)),
+    }
+    for name, plain, null, attack in zip(REPORTS, reports, nulls, attacks, strict=True):
+        found[f"experiment {name}"] = pages.experiment(plain)
+        found[f"experiment {name} of nulls"] = pages.experiment(null)
+        found[f"experiment {name} of attacks"] = pages.experiment(attack)
+    return found
+
+
+PAGES = _every_page()
+every_page = pytest.mark.parametrize("html", PAGES.values(), ids=PAGES.keys())
+
+
+@every_page
+def test_a_page_is_one_well_formed_document(html: str) -> None:
+    """Tags nest, ids are unique, there is one h1 and no heading level is left out."""
+    document = Document(html)
+    assert html.startswith("<!doctype html>")
+    ids = [element.attributes["id"] for element in document.elements if "id" in element.attributes]
+    assert len(ids) == len(set(ids))
+    levels = [int(element.tag[1]) for element in document.elements if re.fullmatch(r"h[1-6]", element.tag)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+@every_page
+def test_a_page_keeps_a_strict_content_security_policy(html: str) -> None:
+    """No script, no inline style or handler, and nothing is loaded but the style sheet of this server."""
+    document = Document(html)
+    assert {"script", "style", "img", "iframe", "object", "base"}.isdisjoint(e.tag for e in document.elements)
+    for element in document.elements:
+        assert not [name for name in element.attributes if name.startswith("on") or name in {"style", "src", "srcset"}]
+    loaded = [element.attributes["href"] or "" for element in document.all("link")]
+    assert [address.split("?")[0].split(",")[0] for address in loaded] == ["data:image/svg+xml", "/static/style.css"]
+
+
+@every_page
+def test_every_link_stays_on_this_server_and_is_encoded(html: str) -> None:
+    """Addresses are absolute paths of visible ASCII, or places on the page itself."""
+    document = Document(html)
+    targets = [*document.links(), *(form.attributes["action"] or "" for form in document.all("form"))]
+    for target in targets:
+        assert target == "#main" or re.fullmatch(r"/(?!/)[!#-;=?-\[\]_a-z~]*", target), target
+        assert urlsplit(target).path.partition("/")[2].partition("/")[0] in {"", "sql", "experiments", "v1"}
+
+
+@every_page
+def test_a_page_can_be_used_without_seeing_it(html: str) -> None:
+    """Header cells have a scope, controls a label, drawings a name or are hidden; references lead somewhere."""
+    document = Document(html)
+    ids = {element.attributes.get("id") for element in document.elements}
+    assert all("scope" in cell.attributes for cell in document.all("th"))
+    labels = {label.attributes["for"] for label in document.all("label")}
+    assert {area.attributes["id"] for area in document.all("textarea")} <= labels
+    for drawing in document.all("svg"):
+        named = drawing.attributes.get("role") == "img" and drawing.attributes.get("aria-label")
+        hidden = drawing.attributes.get("aria-hidden") == "true" or "tfoot" in drawing.inside
+        assert named or hidden
+    for element in document.elements:
+        for reference in ("aria-labelledby", "aria-describedby", "for"):
+            assert element.attributes.get(reference) in {None, *ids}
+        if "tabindex" in element.attributes:
+            assert element.attributes.get("role") == "region" and element.attributes.get("aria-label")
+
+
+@pytest.mark.parametrize("html", [html for name, html in PAGES.items() if "attacks" in name])
+def test_what_strangers_wrote_stays_text(html: str) -> None:
+    """Markup in names, messages and queries is shown as it was written and never becomes an element."""
+    document = Document(html)
+    assert "<script>alert(1)</script><img src=x onerror=alert(1)>&lt;" in document.words
+    assert "{{ 7*7 }}" in document.words
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_verdict_comes_first_and_in_words(name: str) -> None:
+    """The sentence stands before any table of figures, with the verdict's name beside its colour."""
+    body = report(name)
+    words = Document(pages.experiment(body)).words
+    sentence = body["verdict"]["sentence"].replace("`", "")
+    assert words.index(sentence) < words.index("Effect")
+    labels = {"winner": "Winner", "inconclusive": "Inconclusive", "keep_running": "Keep running"}
+    assert labels[body["verdict"]["kind"]] in words
+    for code in [*body["verdict"]["reasons"], *body["verdict"]["flags"]]:
+        assert code in words
+
+
+def test_the_usual_test_stands_beside_ours() -> None:
+    """The page of an experiment without effect says that the per-run test crowns B and this report does not."""
+    document = Document(pages.experiment(report("naive")))
+    rows = [row.words.split() for row in document.all("tr") if "usual per-run" in row.words]
+    assert rows == [
+        ["The", "usual", "per-run", "test", "B", "+0.0412", "+0.0188", "to", "+0.0636", "0.0003", "crowns", "B"]
+    ]
+
+
+def _missing(document: Document) -> list[Element]:
+    return [e for e in document.all("span") if "missing" in (e.attributes.get("class") or "").split()]
+
+
+def test_a_missing_number_is_a_dash_that_says_why() -> None:
+    """The note of a null's path, or of what is around it, is its title."""
+    titles = {element.attributes.get("title") for element in _missing(Document(pages.experiment(report("empty"))))}
+    assert {"fewer than 2 scored units in a variant", "no mature scored run", "no weights were declared"} <= titles
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_of_nulls_has_no_none_or_nan(name: str) -> None:
+    """Nulls never reach the reader as Python words."""
+    words = Document(pages.experiment(without_numbers(report(name)))).words
+    assert not re.search(r"\b(None|nan|inf|Undefined)\b", words)
+
+
+def test_the_forest_plot_has_a_row_for_each_comparison() -> None:
+    """Each row draws its interval, its sequence and the zero line; the winner's is coloured."""
+    document = Document(pages.experiment(report("winner")))
+    plots = [e for e in document.all("svg") if (e.attributes.get("class") or "").startswith("forest")]
+    assert [plot.attributes["class"] for plot in plots] == ["forest neutral", "forest good"]
+    assert [plot.attributes["aria-label"] for plot in plots] == [
+        "concise against control: +0.77 pts",
+        "empathetic against control: +12.3 pts",
+    ]
+
+
+def test_the_first_page_links_every_experiment_and_every_table_with_rows() -> None:
+    """Cards lead to the experiment's page whatever its name is; counts lead to the table's first rows."""
+    document = Document(_home([report(name) for name in REPORTS]))
+    paths = [urlsplit(link).path for link in document.links()]
+    named = [unquote(path.removeprefix("/experiments/")) for path in paths if path.startswith("/experiments/")]
+    assert named == ["support-prompt", "reply-tone", "team/router v2 <beta>"]
+    queries = [parse_qs(urlsplit(link).query).get("q", [""])[0] for link in document.links()]
+    assert {f"from {table['name']}\nlimit 20" for table in tables()} <= set(queries)
+
+
+def test_an_empty_server_shows_three_commands_to_copy() -> None:
+    """Without data the page gives a file, an OpenTelemetry and an HTTP command for this very server."""
+    commands = [pre.words for pre in Document(_home([], rows=0)).all("pre")]
+    assert [command.split()[0] for command in commands] == ["upshot", "export", "curl"]
+    assert all(ORIGIN in command for command in commands)
+
+
+def test_the_box_keeps_the_query_to_the_byte() -> None:
+    """What was typed stands in the box again: leading lines, tabs, quotes and markup."""
+    typed = "\n\n\tselect '</textarea>' as \"a&amp;b\""
+    area = Document(pages.sql(typed, None, None, [])).all("textarea")[0]
+    assert area.words == "\n" + typed  # the parser keeps the first line break, which browsers drop
+
+
+def test_a_caret_stands_under_the_error() -> None:
+    """The excerpt shows the line and, right below it, a caret in the column of the error."""
+    excerpt = next(e for e in Document(pages.sql(QUERY, None, ERROR, [])).all("pre") if "excerpt" in str(e.attributes))
+    lines = excerpt.words.strip("\n").split("\n")
+    assert lines[1].index("functoin_id") == lines[2].index("^")
+    assert lines[2].strip() == "^"
+
+
+def test_result_cells_show_numbers_in_full() -> None:
+    """A result is data: no rounding, no grouping; nulls are named, long cells fold."""
+    document = Document(pages.sql("from runs", RESULT, None, []))
+    cells = [cell.words.strip() for cell in document.all("td")]
+    assert cells[:6] == ["control", "1191", "0.5776658270361041", "null", "concise", "null"]
+    assert document.all("summary")[0].words.endswith("…")
+    assert "truncated" in document.words
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_name_survives_its_address(name: str) -> None:
+    """Names of experiments and queries come back from their links unchanged."""
+    assert unquote(urlsplit(render.experiment_path(name)).path.removeprefix("/experiments/")) == name
+    assert "/" not in render.experiment_path(name).removeprefix("/experiments/")
+    assert parse_qs(urlsplit(render.sql_path(name)).query, keep_blank_values=True)["q"] == [name]
+    split = urlsplit(render.report_path(name, name))
+    assert unquote(split.path) == f"/v1/experiments/{name}/report"
+    assert parse_qs(split.query, keep_blank_values=True)["score"] == [name]
+
+
+def test_the_style_sheet_loads_nothing_and_has_a_versioned_address() -> None:
+    """No import, no address in the sheet; its own address changes with its content."""
+    sheet = (pages.STATIC / "style.css").read_text("utf-8")
+    assert "url(" not in sheet and "@import" not in sheet and "//" not in sheet
+    assert re.search(r'href="/static/style.css\?v=[0-9a-f]{12}"', PAGES["error"])
+
+
+def test_every_class_of_the_pages_is_styled_or_structural() -> None:
+    """A class that the sheet does not know is a slip of the pen."""
+    sheet = (pages.STATIC / "style.css").read_text("utf-8")
+    known = set(re.findall(r"\.([a-z][a-z-]*)", sheet))
+    used = {
+        name
+        for html in PAGES.values()
+        for element in Document(html).elements
+        for name in (element.attributes.get("class") or "").split()
+    }
+    assert used - known == set()
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_has_the_contrast_of_wcag_aa(scheme: int) -> None:
+    """Every pair of text and ground reaches 4.5 to 1 in both colour schemes (WCAG 2.2, criterion 1.4.3)."""
+    sheet = (pages.STATIC / "style.css").read_text("utf-8")
+    blocks = [
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
+        for block in re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
+    ]
+    colours = blocks[scheme]
+    pairs = [
+        (text, ground)
+        for text in ("text", "muted", "accent", "warn", "bad", "good")
+        for ground in ("page", "panel", "sunken")
+    ]
+    pairs += [(tone, f"{tone}-soft") for tone in ("good", "info", "neutral", "warn", "bad")]
+    pairs += [("on-accent", "accent"), ("text", "neutral-soft")]
+    for text, ground in pairs:
+        dark, light = sorted((_luminance(colours[text]), _luminance(colours[ground])))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+def test_a_name_in_backticks_is_set_as_code() -> None:
+    """Backticks of the sentence become code; an odd one stays what it is."""
+    lead = Document(pages.experiment({"experiment": "x", "verdict": {"sentence": "`a<b` beats `c`"}}))
+    assert [e.words for e in lead.all("code") if "p" in e.inside][:2] == ["a<b", "c"]
+    odd = Document(pages.experiment({"experiment": "x", "verdict": {"sentence": "a ` b"}}))
+    assert "a ` b" in odd.words
+
+
+def test_dash_is_an_en_dash() -> None:
+    """Nulls are shown as an en dash."""
+    assert numbers.DASH == "\u2013"
