@@ -6,6 +6,7 @@ Batches are Arrow IPC streams, LZ4 inside, one log entry a table and request.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -104,7 +105,7 @@ class Log:
         if self._closed or not self._thread.is_alive():
             raise TransientError("the log's writer has stopped")
         try:
-            with sqlite3.connect(self._paths.database) as con:
+            with contextlib.closing(sqlite3.connect(self._paths.database)) as con:
                 con.execute("SELECT value FROM state LIMIT 1").fetchone()
         except sqlite3.Error as error:
             raise storage_error(error, self._paths.database) from error
