@@ -81,10 +81,16 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     code = errors.code_of_status(error.status_code)
-    message = f"there is no {request.method} {request.url.path} here" if code in ("not_found", "method_not_allowed") else str(error.detail)
+    message = (
+        f"there is no {request.method} {request.url.path} here"
+        if code in ("not_found", "method_not_allowed")
+        else str(error.detail)
+    )
     return _answer(request, InputError(message, code=code))
 
 
 async def _defect(request: Request, error: Exception) -> Response:
     log.error("defect", path=request.url.path, exc_info=error)
-    return _answer(request, UpshotError("the server failed; its log has the reason under this request id", code="internal"))
+    return _answer(
+        request, UpshotError("the server failed; its log has the reason under this request id", code="internal")
+    )

@@ -16,9 +16,7 @@ class QueryRequest(BaseModel):
     params: list[Any] | dict[str, Any] = Field(default=[], description="values of `?` or `$1`, or of `$name`")
     limit: int | None = Field(default=None, description="rows at the most; 10,000 when not given")
     timeout_s: float | None = Field(default=None, description="seconds at the most; 10 when not given, 30 at the most")
-    known_at: str | int | None = Field(
-        default=None, description="answer as known then; ISO 8601 or epoch milliseconds"
-    )
+    known_at: str | int | None = Field(default=None, description="answer as known then; ISO 8601 or epoch milliseconds")
     dialect: Literal["duckdb"] | None = Field(default=None, description="dialect of the text; only duckdb for now")
 
 

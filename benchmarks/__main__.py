@@ -58,7 +58,9 @@ def raw_load(path: Path, folder: Path) -> float:
 def ingest(path: Path, *arguments: str) -> float:
     """Return the seconds `upshot ingest` takes until the last record is durable, its start included."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-P", "-m", "api.cli", "ingest", str(path), *arguments], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-P", "-m", "api.cli", "ingest", str(path), *arguments], check=True, stderr=subprocess.DEVNULL
+    )
     return time.perf_counter() - started
 
 
@@ -106,7 +108,8 @@ def main() -> None:
             run = raw.execute("SELECT id FROM runs LIMIT 1 OFFSET 1000").fetchone()
             small = SMALL.format(run=run[0] if run else "")
             ours, theirs = server.ask(HEAVY), [list(row) for row in raw.execute(HEAVY).fetchall()]
-            assert json.dumps(ours) == json.dumps(theirs), "the answers differ"
+            if json.dumps(ours) != json.dumps(theirs):
+                sys.exit("the answers differ")
             for name, sql in (("heavy", HEAVY), ("small", small)):
                 figures[f"{name}_raw_ms"], figures[f"{name}_raw_median_ms"] = (
                     1000 * s for s in best(lambda sql=sql: raw.execute(sql).fetchall())

@@ -18,7 +18,6 @@ import pyarrow as pa
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
-from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
 from warehouse.errors import InputError
 from warehouse.schema import FILE
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1 import trace_pb2 as trace
 
 JSON_TYPE = "application/json"
 PROTOBUF_TYPE = "application/x-protobuf"
@@ -259,7 +259,7 @@ def _texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
     return texts
 
 
-def _plain(value: AnyValue) -> Any:
+def _plain(value: AnyValue) -> Any:  # noqa: PLR0911 - one case a type
     match value.WhichOneof("value"):
         case "string_value":
             return value.string_value

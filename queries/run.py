@@ -69,8 +69,7 @@ def run(
         raise QueryError(
             f"the query was stopped after {limits.seconds:g} s",
             code="timeout",
-            hint="ask for fewer days or rows, or give a larger timeout_s (at most "
-            f"{limits.max_seconds:g})",
+            hint=f"ask for fewer days or rows, or give a larger timeout_s (at most {limits.max_seconds:g})",
         ) from error
     except engine.Error as error:
         raise engine_error(str(error)) from error

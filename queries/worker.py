@@ -1,7 +1,7 @@
 """A query worker: a process that answers questions about one workspace, and can be killed at any time.
 
-It opens only that workspace's files, holds no secrets, and writes nothing. Reads questions from standard input and writes
-answers to standard output (`queries.messages`).
+It opens only that workspace's files, holds no secrets, and writes nothing. Reads questions from standard input and
+writes answers to standard output (`queries.messages`).
 """
 
 from __future__ import annotations
@@ -187,9 +187,7 @@ def _arrow(result: Result, facts: dict[str, Any]) -> bytes:
 
 
 def _failure(error: UpshotError) -> Failure:
-    return Failure(
-        error.code, error.message, getattr(error, "line", None), getattr(error, "col", None), error.hint
-    )
+    return Failure(error.code, error.message, getattr(error, "line", None), getattr(error, "col", None), error.hint)
 
 
 def _read(stream: BinaryIO, size: int) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Write the generated reference pages (docs/reference/*.md) from the code; `--check` fails when they are out of date."""
+"""Write the generated reference pages (docs/reference/*.md); `--check` fails when the code has moved on."""
 
 from __future__ import annotations
 

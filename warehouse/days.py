@@ -1,4 +1,4 @@
-"""Which partition day a row belongs to: a pure function of its key, so that a retry meets its twin (DESIGN section 4)."""
+"""Which partition day a row belongs to: a pure function of its key, so that a retry meets its twin (DESIGN 4)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 CONSTANT_DAY = 0
 """The day of tables whose keys are names (declarations): one small partition."""
+
+MAX_CACHED = 1_000_000
+"""Ids whose day is remembered in memory."""
 
 _DAY_US = 86_400_000_000
 _DAY_ITSELF = re.compile(r"\d{4}-\d\d-\d\d")
@@ -52,7 +55,7 @@ class Days:
             found[text] = day
         kept = self._manifest.days(timeless)
         self._known.update(kept)
-        if len(self._known) > 1_000_000:  # ids are small; a bounded cache all the same
+        if len(self._known) > MAX_CACHED:
             self._known = {"": CONSTANT_DAY}
         return found | kept
 
@@ -62,9 +65,7 @@ class Days:
         if len(days) == pc.count_distinct(rows["_day_id"]).as_py():  # pyright: ignore[reportUnknownMemberType]
             return days
         happened = pc.coalesce(*(rows[name] for name in (*table.time, table.received)))
-        for text, us in zip(
-            rows["_day_id"].to_pylist(), happened.cast(pa.int64()).to_pylist(), strict=True
-        ):
+        for text, us in zip(rows["_day_id"].to_pylist(), happened.cast(pa.int64()).to_pylist(), strict=True):
             if text not in days:
                 hashed = key_hash(text)
                 days[text] = self.new.setdefault(hashed, us // _DAY_US)

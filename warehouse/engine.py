@@ -91,9 +91,6 @@ def _arrived(table: FileTable, entries: Sequence[Entry]) -> pa.Table:
     return pa.concat_tables(parts) if parts else table.arriving.append(pa.field("_arrival", pa.int64())).empty_table()
 
 
-
-
-
 class Stage:
     """Folds rows that arrived with the sealed rows they meet, in the temporary tables of one connection."""
 
@@ -120,7 +117,9 @@ class Stage:
         rows = _arrived(table, entries)
         days = day_of(rows)
         con.register("_arrived", rows)
-        con.register("_days", pa.table({"id": pa.array(days.keys(), pa.string()), "day": pa.array(days.values(), pa.int32())}))
+        con.register(
+            "_days", pa.table({"id": pa.array(days.keys(), pa.string()), "day": pa.array(days.values(), pa.int32())})
+        )
         computed = {"_first_received_at": "NULL::TIMESTAMPTZ", "_versions": "NULL::VARCHAR[]"}
         columns = ", ".join(f'{computed.get(c.name, f"""a."{c.name}" """)} AS "{c.name}"' for c in table.stored)
         con.execute(
@@ -318,5 +317,3 @@ class ReadEngine:
     def close(self) -> None:
         """Free the engine's memory."""
         self._con.close()
-
-

@@ -1,10 +1,10 @@
 """The one error tree. Every error a user can meet has a code of DESIGN section 5; `api.errors` maps codes to statuses.
 
-    UpshotError
-    ├── InputError          the caller must change something (terminal)
-    │   ├── QueryError      refused or failed SQL; may carry line and column
-    │   └── NotFoundError
-    └── TransientError      the same call may succeed later (retryable)
+UpshotError
+├── InputError          the caller must change something (terminal)
+│   ├── QueryError      refused or failed SQL; may carry line and column
+│   └── NotFoundError
+└── TransientError      the same call may succeed later (retryable)
 """
 
 from __future__ import annotations

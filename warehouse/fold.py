@@ -83,11 +83,7 @@ def _choose_rows(table: FileTable) -> list[str]:
     arrive are kept.
     """
     stored = [column.name for column in table.stored]
-    content = [
-        column.name
-        for column in table.columns
-        if column.name not in (*table.key, *table.order, "received_at")
-    ]
+    content = [column.name for column in table.columns if column.name not in (*table.key, *table.order, "received_at")]
     group = quoted(current_key(table))
     order = f"{quoted(table.order)}, _arrival"
     if table.merge == "newest":

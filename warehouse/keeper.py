@@ -24,8 +24,8 @@ from warehouse.days import Days
 from warehouse.engine import Stage, connect, text
 from warehouse.errors import UpshotError
 from warehouse.fold import quoted
-from warehouse.manifest import Manifest, SealedFile, Sealing, Snapshot
 from warehouse.manifest import Hidden as HiddenRow
+from warehouse.manifest import Manifest, SealedFile, Sealing, Snapshot
 from warehouse.paths import DataPaths, WorkspacePaths, sealed_name
 from warehouse.schema import FILES, FileTable
 
@@ -189,7 +189,7 @@ def run(data: DataPaths, stop: Callable[[float], bool], limits: Limits | None = 
                 while (stopping or keeper.due()) and (rows := keeper.seal()):
                     log.debug("sealed", workspace=name, rows=rows)
             except (UpshotError, OSError) as error:
-                log.error("seal_failed", workspace=name, error=str(error))  # rows stay in the log
+                log.exception("seal_failed", workspace=name, error=str(error))  # rows stay in the log
     for keeper in keepers.values():
         keeper.close()
 

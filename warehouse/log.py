@@ -35,6 +35,9 @@ MAX_GROUP = 512
 MAX_LOG_BYTES = 1 << 30
 """Unsealed bytes above which appends are refused until the keeper has caught up."""
 
+_MEASURED_FOR_US = 1_000_000
+"""The log's size is summed anew after this long: the keeper, another process, shrinks it."""
+
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -165,7 +168,7 @@ class Log:
 
     def _refuse_when_full(self) -> None:
         now = self._clock()
-        if self._bytes > self._max_bytes or abs(now - self._measured_at) > 1_000_000:
+        if self._bytes > self._max_bytes or abs(now - self._measured_at) > _MEASURED_FOR_US:
             self._bytes = self._con.execute("SELECT coalesce(sum(bytes), 0) FROM log").fetchone()[0]
             self._measured_at = now
         if self._bytes > self._max_bytes:

@@ -1,17 +1,20 @@
 """Where everything of a data directory is: each path is built here and nowhere else.
 
-    DATA/server.db                                      workspaces and hashed keys
-    DATA/lock                                           held by the one process that may write
-    DATA/workspaces/NAME/log.db                         the log, the manifest, named objects
-    DATA/workspaces/NAME/TABLE/day=YYYY-MM-DD/FILE.parquet
+DATA/server.db                                      workspaces and hashed keys
+DATA/lock                                           held by the one process that may write
+DATA/workspaces/NAME/log.db                         the log, the manifest, named objects
+DATA/workspaces/NAME/TABLE/day=YYYY-MM-DD/FILE.parquet
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from warehouse.ids import day_text, workspace_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
-"""The hub: every table once. The Parquet writer, the guard's allow-list, the normaliser, `GET /v1/tables` and the
-schema page all read these definitions; a column exists because it stands here.
+"""The hub: every table once.
+
+The Parquet writer, the guard's allow-list, the normaliser, `GET /v1/tables` and the schema page all read these
+definitions; a column exists because it stands here.
 
 Two kinds of definition:
 
@@ -334,9 +336,7 @@ _LIFE = ("ended_at", "started_at", "queued_at")
 
 FILES: tuple[FileTable, ...] = (
     FileTable("events", _EVENT, ("id",), "first", ("ts",), ("ts", "id"), ("ts",)),
-    FileTable(
-        "runs", _RUN, ("id",), "fields", ("status", *_LIFE), ("id",), ("queued_at", "started_at", "ended_at")
-    ),
+    FileTable("runs", _RUN, ("id",), "fields", ("status", *_LIFE), ("id",), ("queued_at", "started_at", "ended_at")),
     FileTable(
         "step_attempts",
         _STEP,
@@ -350,11 +350,23 @@ FILES: tuple[FileTable, ...] = (
     ),
     FileTable("score_history", _SCORE, ("id",), "newest", ("ts",), ("run_id", "ts"), ("ts",), history=True),
     FileTable(
-        "score_definitions", _DEFINITION, ("name",), "newest", ("declared_at",), ("name",), ("declared_at",),
+        "score_definitions",
+        _DEFINITION,
+        ("name",),
+        "newest",
+        ("declared_at",),
+        ("name",),
+        ("declared_at",),
         history=True,
     ),
     FileTable(
-        "experiment_declarations", _DECLARATION, ("name",), "newest", ("declared_at",), ("name",), ("declared_at",),
+        "experiment_declarations",
+        _DECLARATION,
+        ("name",),
+        "newest",
+        ("declared_at",),
+        ("name",),
+        ("declared_at",),
         history=True,
     ),
     FileTable(
@@ -389,7 +401,12 @@ FILES: tuple[FileTable, ...] = (
         ("updated_at",),
     ),
     FileTable(
-        "deferrals", _DEFERRAL, ("id",), "fields", ("status", "resolved_at", "created_at"), ("run_id", "created_at"),
+        "deferrals",
+        _DEFERRAL,
+        ("id",),
+        "fields",
+        ("status", "resolved_at", "created_at"),
+        ("run_id", "created_at"),
         ("created_at",),
     ),
 )
@@ -428,9 +445,7 @@ _SCORED_RUN = (
 TABLES: tuple[PublicTable, ...] = (
     PublicTable("events", "a received event", ("id",), _EVENT, "events"),
     PublicTable("runs", "a function run, newest state", ("id",), _after(_RUN, "ended_at", _DURATION), "runs"),
-    PublicTable(
-        "steps", "a step, newest attempt", ("run_id", "id", "loop_index"), _TIMED_STEP, "step_attempts"
-    ),
+    PublicTable("steps", "a step, newest attempt", ("run_id", "id", "loop_index"), _TIMED_STEP, "step_attempts"),
     PublicTable("step_attempts", "every attempt of a step", ("run_id", "id", "loop_index", "attempt"), _TIMED_STEP),
     PublicTable("scores", "the current score of a target and name", ("id",), _SCORE, "score_history"),
     PublicTable(
@@ -443,12 +458,8 @@ TABLES: tuple[PublicTable, ...] = (
             _c("superseded_at", TIMESTAMPTZ, "when a newer one became known; null for the current score"),
         ),
     ),
-    PublicTable(
-        "score_definitions", "what a score name means, newest", ("name",), _DEFINITION, "score_definitions"
-    ),
-    PublicTable(
-        "experiments", "an experiment as declared or seen, newest", ("name",), (*_DECLARATION, *_FIRST_LAST)
-    ),
+    PublicTable("score_definitions", "what a score name means, newest", ("name",), _DEFINITION, "score_definitions"),
+    PublicTable("experiments", "an experiment as declared or seen, newest", ("name",), (*_DECLARATION, *_FIRST_LAST)),
     PublicTable("assignments", "a run given a variant", ("run_id", "experiment"), _ASSIGNMENT, "assignments"),
     PublicTable("session_runs", "a run in a session", ("session_key", "session_id", "run_id"), _SESSION_RUN),
     PublicTable(

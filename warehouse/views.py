@@ -152,7 +152,8 @@ FROM internal.assigned a LEFT JOIN internal.run_scores s ON s.run_id = a.run_id
 
 _SESSIONS = """
 WITH run AS (
-    SELECT s.session_key, s.session_id, count(*) AS run_count, count(*) FILTER (r.status = 'Failed') AS failed_run_count,
+    SELECT s.session_key, s.session_id, count(*) AS run_count,
+           count(*) FILTER (r.status = 'Failed') AS failed_run_count,
            min(coalesce(r.queued_at, r.started_at, s.ts)) AS first_at,
            max(coalesce(r.ended_at, r.started_at, s.ts)) AS last_at,
            sum(c.input_tokens)::BIGINT AS input_tokens, sum(c.output_tokens)::BIGINT AS output_tokens,

@@ -29,7 +29,9 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table or json.")]
 OptionPairs = Annotated[
     list[str] | None,
-    typer.Option("--option", "-o", metavar="NAME=VALUE", help="Any option of the report, such as maturity=72h; repeatable."),
+    typer.Option(
+        "--option", "-o", metavar="NAME=VALUE", help="Any option of the report, such as maturity=72h; repeatable."
+    ),
 ]
 
 
@@ -60,7 +62,9 @@ def list_(format_: FormatOption = Format.TABLE, url: UrlOption = None, key: KeyO
     Console().print(table)
 
 
-@app.command("declare", epilog="Example: upshot experiment declare prompt-test --control a --score solved -o maturity=72h")
+@app.command(
+    "declare", epilog="Example: upshot experiment declare prompt-test --control a --score solved -o maturity=72h"
+)
 def declare(
     name: Annotated[str, typer.Argument(help="The experiment.")],
     control: Annotated[str | None, typer.Option(help="The variant the others are compared with.")] = None,

@@ -26,7 +26,10 @@ from warehouse.log import Log, encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXAMPLES = "Examples: upshot ingest runs.ndjson scores.ndjson.gz · producer | upshot ingest - · upshot ingest old.ndjson --data upshot-data"
+EXAMPLES = (
+    "Examples: upshot ingest runs.ndjson scores.ndjson.gz · producer | upshot ingest - · "
+    "upshot ingest old.ndjson --data upshot-data"
+)
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 SHOWN = 20
@@ -52,7 +55,10 @@ class Destination(Protocol):
 
 
 def ingest(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="NDJSON or a JSON array, plain, .gz or .zst; - is standard input.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="NDJSON or a JSON array, plain, .gz or .zst; - is standard input."),
+    ],
     url: UrlOption = None,
     key: KeyOption = None,
     data: Annotated[
@@ -68,12 +74,20 @@ def ingest(
     destination: Destination = _Server(Remote(url, key)) if data is None else _Folder(data, workspace)
     faults = 0
     try:
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), DownloadColumn(), TransferSpeedColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             for name in files:
                 size = None if name == "-" else _size(Path(name))
                 task = progress.add_task(name, total=size)
-                faults += _one(name, destination, console, lambda read, task=task: progress.update(task, completed=read))
+                faults += _one(
+                    name, destination, console, lambda read, task=task: progress.update(task, completed=read)
+                )
     finally:
         destination.close()
     if faults:
@@ -96,7 +110,9 @@ def _one(name: str, destination: Destination, console: Console, advance: Callabl
             accepted += taken
             for index, reason in refused:
                 if rejected < SHOWN:
-                    console.print(f"{name}: record {chunk.first_record + index}: {reason}", markup=False, soft_wrap=True)
+                    console.print(
+                        f"{name}: record {chunk.first_record + index}: {reason}", markup=False, soft_wrap=True
+                    )
                 rejected += 1
             advance(chunk.consumed)
     except UpshotError as error:
@@ -106,7 +122,9 @@ def _one(name: str, destination: Destination, console: Console, advance: Callabl
     if rejected > SHOWN:
         console.print(f"{name}: {rejected - SHOWN} more rejected records are not shown")
     if fault is not None:
-        console.print(f"{name}: {fault.message}" + (f" ({fault.hint})" if fault.hint else ""), style="bold red", markup=False)
+        console.print(
+            f"{name}: {fault.message}" + (f" ({fault.hint})" if fault.hint else ""), style="bold red", markup=False
+        )
     rate = accepted / max(time.monotonic() - started, 1e-9)
     if accepted or fault is None:
         console.print(f"{name}: {accepted:,} accepted, {rejected:,} rejected, {rate:,.0f} records/s", markup=False)

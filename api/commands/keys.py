@@ -22,7 +22,9 @@ def _group() -> None:
 
 @app.command("create", epilog="Example: upshot keys create --workspace support --rights ingest,query")
 def create(
-    workspace: Annotated[str, typer.Option(help="The workspace the key is for; made when it is new.")] = DEFAULT_WORKSPACE,
+    workspace: Annotated[
+        str, typer.Option(help="The workspace the key is for; made when it is new.")
+    ] = DEFAULT_WORKSPACE,
     rights: Annotated[str, typer.Option(help="Some of ingest,query,admin.")] = "ingest,query",
     data: Annotated[Path | None, typer.Option(help="The server's data folder; made when missing.")] = None,
 ) -> None:

@@ -29,7 +29,9 @@ from warehouse.keys import DEFAULT_WORKSPACE
 if TYPE_CHECKING:
     import httpx
 
-EXAMPLES = "Examples: upshot query \"SELECT status, count(*) FROM runs GROUP BY 1\" · upshot query - < report.sql > out.csv"
+EXAMPLES = (
+    'Examples: upshot query "SELECT status, count(*) FROM runs GROUP BY 1" · upshot query - < report.sql > out.csv'
+)
 
 
 class Format(StrEnum):
@@ -48,7 +50,9 @@ def query(
         Format | None, typer.Option("--format", "-f", help="table on a terminal, csv elsewhere, when not given.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Rows at the most; 10,000 when not given.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds at the most; 10 when not given, 30 at the most.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds at the most; 10 when not given, 30 at the most.")
+    ] = None,
     known_at: Annotated[str | None, typer.Option(help="Answer as known at that time (ISO 8601).")] = None,
     url: UrlOption = None,
     key: KeyOption = None,
@@ -125,7 +129,9 @@ def _flat(rows: pa.Table) -> pa.Table:
     ]
     texts = json_rows(rows) if None in plain else []
     columns = [
-        column if column is not None else pa.array([None if row[at] is None else str(row[at]) for row in texts], pa.string())
+        column
+        if column is not None
+        else pa.array([None if row[at] is None else str(row[at]) for row in texts], pa.string())
         for at, column in enumerate(plain)
     ]
     return pa.Table.from_arrays(columns, names=rows.column_names)

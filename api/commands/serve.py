@@ -43,7 +43,9 @@ def serve(
             server_header=False,
         )
     )
-    typer.echo(f"upshot listens on http://{settings.host}:{listener.getsockname()[1]}  (data: {settings.data})", err=True)
+    typer.echo(
+        f"upshot listens on http://{settings.host}:{listener.getsockname()[1]}  (data: {settings.data})", err=True
+    )
     server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Body, Request
@@ -67,7 +67,7 @@ async def experiment(request: Request, name: str) -> dict[str, Any]:
 
 
 @router.put("/v1/experiments/{name:path}")
-async def declare_experiment(request: Request, name: str, options: dict[str, Any] = Body()) -> dict[str, Any]:
+async def declare_experiment(request: Request, name: str, options: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
     """Declare an experiment; replaces what was declared before (its history stays)."""
     access = caller(request, "ingest")
     own = services(request)
@@ -86,7 +86,7 @@ async def scores(request: Request) -> Response:
 
 
 @router.put("/v1/scores/{name:path}")
-async def declare_score(request: Request, name: str, fields: dict[str, Any] = Body()) -> dict[str, Any]:
+async def declare_score(request: Request, name: str, fields: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
     """Declare what a score name means; replaces what was declared before."""
     access = caller(request, "ingest")
     own = services(request)

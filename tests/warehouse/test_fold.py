@@ -147,8 +147,11 @@ def test_steps_show_the_newest_attempt_and_attempts_show_all(warehouse: Warehous
     warehouse.seal()
     warehouse.append("step_attempts", step("r", "s", 0, status="Errored", error='"first"'))
     for _ in range(2):
-        assert [(1, "Completed", '"second"', None)] == warehouse.ask("SELECT attempt, status, output, error FROM steps")
-        assert [(0, "Errored"), (1, "Completed")] == warehouse.ask("SELECT attempt, status FROM step_attempts ORDER BY 1")
+        assert warehouse.ask("SELECT attempt, status, output, error FROM steps") == [(1, "Completed", '"second"', None)]
+        assert warehouse.ask("SELECT attempt, status FROM step_attempts ORDER BY 1") == [
+            (0, "Errored"),
+            (1, "Completed"),
+        ]
         warehouse.seal()
 
 
@@ -162,12 +165,14 @@ def test_an_identical_resend_writes_nothing(warehouse: Warehouse) -> None:
     for table, row in sent:
         warehouse.append(table, row)
     warehouse.seal()
-    count = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM score_history), (SELECT count(*) FROM assignments)"
+    count = (
+        "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM score_history), (SELECT count(*) FROM assignments)"
+    )
     files = sorted(path.name for path in warehouse.root.rglob("*.parquet"))
     for table, row in sent:
         received = {"received_at": NOW + SECOND} | ({"ts": NOW + SECOND} if table == "score_history" else {})
         warehouse.append(table, row | received)
     warehouse.seal()
-    assert [(1, 1, 1)] == warehouse.ask(count)
+    assert warehouse.ask(count) == [(1, 1, 1)]
     assert files == sorted(path.name for path in warehouse.root.rglob("*.parquet"))
-    assert [(NOW,)] == warehouse.ask("SELECT epoch_us(received_at) FROM runs")
+    assert warehouse.ask("SELECT epoch_us(received_at) FROM runs") == [(NOW,)]

@@ -46,14 +46,16 @@ def test_killed_at_any_step_nothing_is_lost_or_doubled(warehouse: Warehouse, ste
         patch.setattr(owner, name, kill)
         with pytest.raises(KilledError):
             warehouse.keeper.seal()
-    assert [(50, 1)] == warehouse.ask("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM scores)")
+    assert warehouse.ask("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM scores)") == [(50, 1)]
     again = Keeper(warehouse.paths)
     again.recover()
     assert again.seal() == 51
     again.close()
-    assert [(50, 50)] == warehouse.ask("SELECT count(*), count(DISTINCT id) FROM runs")
-    assert [(1,)] == warehouse.ask("SELECT count(*) FROM score_history")
-    named = {warehouse.paths.file(file.table, file.day, file.name) for file in Manifest(warehouse.paths).read(None)[0].files}
+    assert warehouse.ask("SELECT count(*), count(DISTINCT id) FROM runs") == [(50, 50)]
+    assert warehouse.ask("SELECT count(*) FROM score_history") == [(1,)]
+    named = {
+        warehouse.paths.file(file.table, file.day, file.name) for file in Manifest(warehouse.paths).read(None)[0].files
+    }
     assert named == set(warehouse.root.rglob("*.parquet"))
 
 
@@ -76,7 +78,7 @@ def test_a_sealed_file_is_plain_parquet_as_the_manifest_says(warehouse: Warehous
     [file] = Manifest(warehouse.paths).read(None)[0].files
     path = warehouse.paths.file(file.table, file.day, file.name)
     table = pq.read_table(path)
-    assert ULIDS == table["id"].to_pylist()
+    assert table["id"].to_pylist() == ULIDS
     assert (file.rows, file.bytes) == (50, path.stat().st_size)
     assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert file.bounds["id"] == [ULIDS[0], ULIDS[-1]]
@@ -95,7 +97,7 @@ def test_the_day_follows_the_id(warehouse: Warehouse) -> None:
     warehouse.seal()
     days = {path.parent.name for path in warehouse.root.rglob("*.parquet")}
     assert days == {"day=2026-09-01", "day=2026-09-21"}
-    assert [(2,)] == warehouse.ask("SELECT count(*) FROM runs")
+    assert warehouse.ask("SELECT count(*) FROM runs") == [(2,)]
 
 
 def test_sealing_waits_for_rows_bytes_or_age(warehouse: Warehouse) -> None:
@@ -126,7 +128,7 @@ def test_answers_as_known_then(warehouse: Warehouse) -> None:
             warehouse.ask("SELECT (SELECT value FROM scores), (SELECT count(*) FROM runs)", known_at=at)
             for at in (NOW - 1, NOW, NOW + hour)
         ]
-        assert [[(None, 0)], [(1.0, 1)], [(0.0, 2)]] == asked
+        assert asked == [[(None, 0)], [(1.0, 1)], [(0.0, 2)]]
         superseded = warehouse.ask("SELECT value, epoch_us(superseded_at) FROM score_history ORDER BY version")
         assert [(1.0, NOW + hour), (0.0, None)] == superseded
         warehouse.seal()

@@ -60,7 +60,18 @@ def test_the_acknowledgement_follows_the_fsync(tmp_path: Path) -> None:
     script = WRITER.replace("100_000", "5")
     trace = tmp_path / "trace"
     subprocess.run(
-        ["strace", "-f", "-e", "trace=fsync,fdatasync,write", "-o", str(trace), sys.executable, "-c", script, str(tmp_path / "d")],
+        [
+            "strace",
+            "-f",
+            "-e",
+            "trace=fsync,fdatasync,write",
+            "-o",
+            str(trace),
+            sys.executable,
+            "-c",
+            script,
+            str(tmp_path / "d"),
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.getcwd()},  # noqa: PTH109 - the checkout
@@ -88,7 +99,7 @@ def test_a_failed_commit_acknowledges_nothing_and_writing_resumes(warehouse: War
         other.execute("ROLLBACK")
     other.close()
     warehouse.append("runs", run("b"))
-    assert [("b",)] == warehouse.ask("SELECT id FROM runs")
+    assert warehouse.ask("SELECT id FROM runs") == [("b",)]
 
 
 def test_a_full_log_refuses_until_it_is_sealed(warehouse: Warehouse) -> None:
@@ -104,7 +115,7 @@ def test_a_full_log_refuses_until_it_is_sealed(warehouse: Warehouse) -> None:
     clock.us += 2_000_000
     small.append(encode({"runs": batch("runs", [run("c")])})).result(10)
     small.close()
-    assert [("a",), ("c",)] == warehouse.ask("SELECT id FROM runs ORDER BY 1")
+    assert warehouse.ask("SELECT id FROM runs ORDER BY 1") == [("a",), ("c",)]
 
 
 def test_a_closed_log_says_so(warehouse: Warehouse) -> None:
@@ -114,7 +125,7 @@ def test_a_closed_log_says_so(warehouse: Warehouse) -> None:
         warehouse.append("runs", run("a"))
 
 
-def test_a_batch_reads_back_as_it_was(warehouse: Warehouse) -> None:
+def test_a_batch_reads_back_as_it_was() -> None:
     """Encoding and decoding an entry is the identity, and a long batch becomes several entries."""
     rows = batch("runs", [run("a", attributes='{"x":1}', sessions=[("k", "v")], event_ids=["e"], started_at=NOW)])
     [entry] = encode({"runs": rows})
