@@ -64,7 +64,7 @@ class Services:
         """Run the keeper process; start it again whenever it dies."""
         while True:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root.resolve()), start_new_session=True
+                sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root), start_new_session=True
             )
             try:
                 await process.wait()

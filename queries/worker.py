@@ -85,8 +85,7 @@ class Worker:
         return _rows(self._snapshots.engine().cursor())
 
     def _check_where(self, condition: str) -> str:
-        guard.check(f"SELECT 1 FROM runs WHERE ({condition}\n)", self._serialize)
-        return condition
+        return guard.check_condition(condition, "runs", self._serialize)
 
     def _query(self, ask: Ask) -> tuple[Answer, bytes]:
         limits = self._tightened(ask)

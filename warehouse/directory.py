@@ -21,7 +21,7 @@ def open_directory(root: Path) -> DataPaths:
     Raises:
         InputError: the path is a file, belongs to another program, or cannot be written; nothing was touched.
     """
-    data = DataPaths(root)
+    data = DataPaths(root.resolve())
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} is a file, not a folder", hint="give a folder to --data")
     if root.is_dir() and not data.server.exists() and any(path.name != "lock" for path in root.iterdir()):

@@ -87,14 +87,17 @@ def _choose_rows(table: FileTable) -> list[str]:
     group = quoted(current_key(table))
     order = f"{quoted(table.order)}, _arrival"
     if table.merge == "newest":
-        same = " AND ".join(f'lag("{name}") OVER w IS NOT DISTINCT FROM "{name}"' for name in content)
-        resent = f"NOT _given AND lag(_arrival) OVER w IS NOT NULL AND {same}" if table.history else "false"
         kept = (
-            f"first_of AS (SELECT * FROM met QUALIFY _file IS NOT NULL OR row_number() OVER "
-            f"(PARTITION BY {quoted([*table.key, *table.order, *content])} ORDER BY _file NULLS LAST, _arrival) = 1), "
-            f"kept AS (SELECT * FROM first_of WINDOW w AS (PARTITION BY {group} ORDER BY _arrival) "
-            f"QUALIFY _file IS NOT NULL OR NOT ({resent}))"
+            f"kept AS (SELECT * FROM met QUALIFY _file IS NOT NULL OR row_number() OVER "
+            f"(PARTITION BY {quoted([*table.key, *table.order, *content])} ORDER BY _file NULLS LAST, _arrival) = 1)"
         )
+        if table.history:
+            same = " AND ".join(f'lag("{name}") OVER w IS NOT DISTINCT FROM "{name}"' for name in content)
+            kept = (
+                f"{kept.replace('kept', 'first_of', 1)}, "
+                f"kept AS (SELECT * FROM first_of WINDOW w AS (PARTITION BY {group} ORDER BY _arrival) "
+                f"QUALIFY _file IS NOT NULL OR _given OR lag(_arrival) OVER w IS NULL OR NOT ({same}))"
+            )
         direction = " DESC"
     else:
         kept = (

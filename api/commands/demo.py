@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from api.commands import verdicts
 from api.commands.remote import Remote
-from api.demo.traffic import declarations, traffic
+from api.demo.traffic import traffic
+from api.demo.truth import declarations
 from warehouse.directory import open_directory
 from warehouse.errors import InputError, TransientError, UpshotError
 

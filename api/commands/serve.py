@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,8 @@ def serve(
     typer.echo(
         f"upshot listens on http://{settings.host}:{listener.getsockname()[1]}  (data: {settings.data})", err=True
     )
+    # uvicorn raises the signal again once it has stopped; a clean stop is a success.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     server.run(sockets=[listener])
     if not server.started:
         raise SystemExit(1)

@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.rows import NOW, Warehouse, assignment, run, score, step
-from warehouse.schema import STATUS_RANK
+from warehouse.schema import FILES, STATUS_RANK, FileTable
 
 SECOND = 1_000_000
 
@@ -176,3 +177,20 @@ def test_an_identical_resend_writes_nothing(warehouse: Warehouse) -> None:
     assert warehouse.ask(count) == [(1, 1, 1)]
     assert files == sorted(path.name for path in warehouse.root.rglob("*.parquet"))
     assert warehouse.ask("SELECT epoch_us(received_at) FROM runs") == [(NOW,)]
+
+
+@pytest.mark.parametrize("table", FILES, ids=lambda table: table.name)
+def test_every_table_takes_a_row_twice_and_keeps_it_once(warehouse: Warehouse, table: FileTable) -> None:
+    """A row of any table sent again, at once or after a seal, is there once, hot and sealed."""
+    row: dict[str, Any] = {name: "k" for name in (*table.key, *table.current_key) if name not in ("loop_index", "attempt")}
+    row |= {name: 0 for name in table.key if name in ("loop_index", "attempt")}
+    row |= {name: NOW for name in (*table.order, *table.time) if name not in ("status", "_implied")}
+    row |= {table.received: NOW, "_given": True, "_day_id": "k"}
+    count = f'SELECT count(*) FROM internal."{table.name}"'
+    warehouse.append(table.name, row, row)
+    assert [(1,)] == warehouse.ask(count)
+    warehouse.seal()
+    warehouse.append(table.name, row)
+    assert [(1,)] == warehouse.ask(count)
+    warehouse.seal()
+    assert [(1,)] == warehouse.ask(count)

@@ -1,0 +1,223 @@
+"""What the workspace says of an experiment before any score is read: its options, variants, weights and score."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from queries.experiments.observations import Rows, Statement
+from queries.experiments.options import Guardrail, Options, merged, named
+from warehouse.errors import NotFoundError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Weights = dict[str, float]
+
+_RANDOM_STRATEGIES = frozenset({None, "bucket", "weighted"})
+"""Ways to choose a variant that keep to weights, equal ones when none are recorded."""
+
+_DECLARATION = (
+    "SELECT control, unit, primary_score, options, declared_at IS NOT NULL AS declared FROM experiments WHERE name = ?"
+)
+_NAMES = "SELECT name FROM experiments ORDER BY name"
+_CHOICES = """
+SELECT variant, weights::VARCHAR AS weights, strategy, count(*) AS runs, max(ts) AS last_at FROM assignments
+WHERE experiment = ? AND received_at <= make_timestamptz(?) AND ts <= make_timestamptz(?)
+GROUP BY ALL ORDER BY last_at, variant, weights, strategy"""
+_DEFINITION = "SELECT higher_is_better, min AS low, max AS high FROM score_definitions WHERE name = ?"
+_SCORE_NAMES = """
+SELECT name, count(*) AS n FROM scores
+WHERE value IS NOT NULL AND step_id IS NULL AND span_id IS NULL
+  AND run_id IN (SELECT run_id FROM assignments WHERE experiment = ?)
+  AND received_at <= make_timestamptz(?) AND ts <= make_timestamptz(?)
+GROUP BY name ORDER BY n DESC, name"""
+_SCORE_KNOWN = "SELECT 1 WHERE EXISTS (FROM scores WHERE name = ?) OR EXISTS (FROM score_definitions WHERE name = ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Why a number is missing, or how it was chosen."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An experiment as a report begins with it."""
+
+    options: Options
+    """All decided but the observed maturity."""
+    variants: tuple[str, ...]
+    """The control first, the others by name."""
+    recorded: Mapping[str, Weights]
+    """Each choice of weights that assignments recorded, by its text."""
+    score_range: tuple[float | None, float | None]
+    """The declared bounds of the score."""
+    guardrails: tuple[Guardrail, ...]
+    """With their directions decided."""
+    statements: tuple[Statement, ...]
+    notes: tuple[Note, ...]
+
+
+class Asker:
+    """Runs statements and keeps them for the receipt."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.asked: list[Statement] = []
+
+    def __call__(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        """Return the rows of a statement."""
+        made = Statement(sql.strip(), parameters)
+        self.asked.append(made)
+        return made.run(self._rows).to_pylist()
+
+
+def declared(rows: Rows, name: str, request: Mapping[str, str], now_us: int) -> Declared:
+    """Return the experiment with its options decided: request, declaration, assignments, default.
+
+    Raises:
+        NotFoundError: the experiment is neither declared nor seen.
+        InputError: `bad_parameter`, naming the option, the value and the bound.
+    """
+    ask = Asker(rows)
+    notes: list[Note] = []
+    options = merged(request, _declaration(ask, name), now_us)
+    choices = ask(_CHOICES, name, options.known_at, options.as_of)
+    options = _with_score(ask, name, options, notes)
+    definition = _definition(ask, options.score)
+    options = _with_direction(options, definition)
+    recorded = _recorded(choices)
+    options = _with_weights(options, choices, recorded, notes)
+    seen = {choice["variant"] for choice in choices} | set(options.weights or ())
+    options = _with_control(options, seen, notes)
+    others = sorted(seen - {options.control})
+    return Declared(
+        options=options,
+        variants=tuple(others) if options.control is None else (options.control, *others),
+        recorded=recorded if options.origin("weights") == "assignments" else {},
+        score_range=(definition.get("low"), definition.get("high")),
+        guardrails=tuple(_directed(ask, guardrail) for guardrail in options.guardrails),
+        statements=tuple(ask.asked),
+        notes=tuple(notes),
+    )
+
+
+def _declaration(ask: Asker, name: str) -> dict[str, object]:
+    """Return the declared options of an experiment; none when it was only seen."""
+    found = ask(_DECLARATION, name)
+    if not found:
+        near = difflib.get_close_matches(name, [row["name"] for row in ask(_NAMES)], n=1)
+        raise NotFoundError(
+            f"no experiment {shown(name)} is declared or seen", hint=f"did you mean {near[0]!r}?" if near else None
+        )
+    (row,) = found
+    if not row["declared"]:
+        return {}
+    own = {key: row[key] for key in ("control", "unit", "primary_score") if row[key] is not None}
+    return {**json_object(row["options"]), **own}
+
+
+def _definition(ask: Asker, score: str | None) -> dict[str, Any]:
+    """Return what was declared of a score; empty when nothing was."""
+    found = ask(_DEFINITION, score)
+    return found[0] if found else {}
+
+
+def json_object(text: str | None) -> dict[str, object]:
+    """Return a JSON column as an object; empty when it holds none."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return cast("dict[str, object]", found) if isinstance(found, dict) else {}
+
+
+def _with_score(ask: Asker, name: str, options: Options, notes: list[Note]) -> Options:
+    if options.score is not None:
+        if options.score != options.primary_score and not ask(_SCORE_KNOWN, options.score, options.score):
+            known = [row["name"] for row in ask(_SCORE_NAMES, name, options.known_at, options.as_of)]
+            raise named("score", options.score, known, "score seen or declared")
+        return options
+    if options.primary_score is not None:
+        return options.resolved("score", options.primary_score, options.origin("primary_score"))
+    known = [row["name"] for row in ask(_SCORE_NAMES, name, options.known_at, options.as_of)]
+    if not known:
+        notes.append(
+            Note("score", "no_scores", "no run of the experiment has a score, and no primary score is declared")
+        )
+        return options
+    if len(known) > 1:
+        notes.append(Note("score", "chosen", "no primary score is declared; this one has the most scored runs"))
+    return options.resolved("score", known[0], "default")
+
+
+def _with_direction(options: Options, definition: Mapping[str, Any]) -> Options:
+    """Decide the direction: an experiment's own speaks of its primary score, a definition of any."""
+    own = options.origin("higher_is_better")
+    if own == "request" or (own == "declared" and options.score == (options.primary_score or options.score)):
+        return options
+    stated = definition.get("higher_is_better")
+    if stated is not None:
+        return options.resolved("higher_is_better", bool(stated), "declared")
+    return options.resolved("higher_is_better", value=True, origin="default")
+
+
+def _directed(ask: Asker, guardrail: Guardrail) -> Guardrail:
+    if guardrail.higher_is_better is not None:
+        return guardrail
+    stated = _definition(ask, guardrail.score).get("higher_is_better")
+    return Guardrail(guardrail.score, guardrail.margin, stated is not False)
+
+
+def _recorded(choices: list[dict[str, Any]]) -> dict[str, Weights]:
+    """Return each choice of weights the assignments recorded, by its text, the newest last."""
+    found: dict[str, Weights] = {}
+    for choice in choices:
+        text = choice["weights"]
+        weights = {
+            variant: float(weight)
+            for variant, weight in json_object(text).items()
+            if isinstance(weight, int | float)
+            and not isinstance(weight, bool)
+            and math.isfinite(weight)
+            and weight >= 0
+        }
+        if text is not None and sum(weights.values()) > 0:
+            found.pop(text, None)
+            found[text] = weights
+    return found
+
+
+def _with_weights(
+    options: Options, choices: list[dict[str, Any]], recorded: Mapping[str, Weights], notes: list[Note]
+) -> Options:
+    if options.weights is not None:
+        return options
+    if recorded:
+        return options.resolved("weights", list(recorded.values())[-1], "assignments")
+    strategies = {choice["strategy"] for choice in choices}
+    if not strategies <= _RANDOM_STRATEGIES:
+        message = "variants were chosen by hand or by the caller's own rule, so no proportions are expected"
+        notes.append(Note("health.srm.p", "no_weights", message))
+        return options
+    variants = sorted({choice["variant"] for choice in choices})
+    return options.resolved("weights", dict.fromkeys(variants, 1.0), "default") if variants else options
+
+
+def _with_control(options: Options, seen: set[str], notes: list[Note]) -> Options:
+    if options.control is not None:
+        if options.origin("control") == "request" and seen and options.control not in seen:
+            raise named("control", options.control, sorted(seen), "variant of the experiment")
+        return options
+    if not seen:
+        return options
+    control = "control" if "control" in seen else min(seen)
+    notes.append(Note("options.control", "chosen", f"no control is declared; {shown(control)} stands in"))
+    return options.resolved("control", control, "default")

@@ -1,0 +1,134 @@
+"""Whether the figures can be trusted: sample ratio, contamination, missing scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from queries.experiments.contrasts import contrast, scored_arm
+from queries.stats.bounds import Coverage, worst_cases
+from queries.stats.comparison import p_value
+from queries.stats.multiplicity import holm
+from queries.stats.ratio import Period, expected, sample_ratio_p
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from queries.experiments.observations import VariantUnits
+
+MISSING_P = 0.001
+MISSING_POINTS = 0.02
+"""Shares of scored runs that differ this little cannot turn a result around."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRatio:
+    """Units per variant against the weights; `expected` is empty and `p` None when nothing was expected."""
+
+    p: float | None
+    observed: Mapping[str, int]
+    expected: Mapping[str, float]
+    empty: tuple[str, ...]
+    """Variants that should have units and have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missingness:
+    """Share of mature runs that have the score, per variant, and whether it differs between them."""
+
+    p: float | None
+    scored_share: Mapping[str, float | None]
+    unscored: int
+    turns_result: bool
+    """The shares differ, by enough, and the missing scores could change the sign of a difference."""
+
+
+def sample_ratio(
+    units: Mapping[str, VariantUnits],
+    variants: Sequence[str],
+    weights: Mapping[str, float] | None,
+    recorded: Mapping[str, Mapping[str, float]],
+) -> SampleRatio:
+    """Test the units per variant against the weights.
+
+    `recorded` maps the text of each recorded choice of weights to the weights, when they changed and each unit's own
+    apply; units that recorded none are held against `weights`.
+    """
+    observed = {variant: len(units[variant].unit) if variant in units else 0 for variant in variants}
+    if weights is None:
+        return SampleRatio(None, observed, {}, ())
+    tested = [variant for variant in variants if variant in weights]
+    counts: dict[str, list[int]] = {}
+    for at, variant in enumerate(tested):
+        if variant not in units:
+            continue
+        for text in units[variant].weights:
+            key = text if text in recorded else ""
+            counts.setdefault(key, [0] * len(tested))[at] += 1
+    periods = [
+        Period(tuple(seen), tuple(recorded.get(text, weights).get(variant, 0.0) for variant in tested))
+        for text, seen in sorted(counts.items())
+    ]
+    periods = [period for period in periods if sum(period.weights) > 0]
+    wanted = np.sum([expected(period) for period in periods], axis=0) if periods else np.zeros(len(tested))
+    return SampleRatio(
+        p=sample_ratio_p(periods),
+        observed=observed,
+        expected=dict(zip(tested, wanted.tolist(), strict=True)),
+        empty=tuple(v for v, want in zip(tested, wanted, strict=True) if want > 0 and observed[v] == 0),
+    )
+
+
+def missingness(
+    units: Mapping[str, VariantUnits],
+    means: Mapping[str, float],
+    control: str,
+    *,
+    score_range: tuple[float, float] | None,
+    is_paired: bool,
+) -> Missingness:
+    """Test whether mature runs are scored as often in each variant as in the control.
+
+    `means` are the mean scores of variants with scored runs; `score_range` is what a score can be, None if unknown.
+    """
+    arms = {variant: scored_arm(seen) for variant, seen in units.items()}
+    shares: dict[str, float | None] = {}
+    for variant, own in arms.items():
+        found = own.estimate("runs")
+        shares[variant] = None if found is None else found.mean
+    others = [variant for variant in arms if variant != control]
+    tests: list[float | None] = []
+    for variant in others:
+        difference = None
+        if control in arms:
+            difference = contrast(arms[variant], arms[control], is_paired=is_paired, estimand="runs")
+        tests.append(None if difference is None else p_value(difference))
+    adjusted = holm(tests)
+    coverage = {
+        variant: Coverage(int(seen.mature.sum()), int(seen.scored.sum()), means[variant])
+        for variant, seen in units.items()
+        if variant in means
+    }
+    turned = [
+        p is not None
+        and p < MISSING_P
+        and abs((shares[variant] or 0.0) - (shares[control] or 0.0)) > MISSING_POINTS
+        and not _same_sign(coverage.get(variant), coverage.get(control), score_range)
+        for variant, p in zip(others, adjusted, strict=True)
+    ]
+    return Missingness(
+        p=min((p for p in adjusted if p is not None), default=None),
+        scored_share=shares,
+        unscored=sum(int(seen.mature.sum() - seen.scored.sum()) for seen in units.values()),
+        turns_result=any(turned),
+    )
+
+
+def _same_sign(first: Coverage | None, second: Coverage | None, score_range: tuple[float, float] | None) -> bool:
+    """Return whether no values of the missing scores could turn the sign of the difference."""
+    if first is None or second is None or score_range is None:
+        return False
+    low, high = worst_cases(first, second, *score_range)
+    return low > 0 or high < 0

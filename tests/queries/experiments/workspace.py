@@ -1,0 +1,112 @@
+"""A workspace in memory: the public tables of the schema as plain tables, filled with rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from queries.experiments.report import report
+from warehouse.schema import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+START = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+ALPACA = Path(__file__).resolve().parents[4] / "shared" / "data" / "alpaca-eval-6-models.ndjson"
+
+USED = (
+    "runs", "scores", "score_history", "score_definitions", "experiments", "assignments", "session_runs",
+)  # fmt: skip
+
+
+def micros(at: dt.datetime) -> int:
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+@dataclass
+class Workspace:
+    """Tables to fill, and the report over them."""
+
+    connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
+    versions: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the tables."""
+        self.connection.execute("SET TimeZone = 'UTC'")
+        for name in USED:
+            columns = ", ".join(f'"{column.name}" {column.type}' for column in TABLE[name].columns)
+            self.connection.execute(f"CREATE TABLE {name} ({columns})")
+
+    def rows(self, sql: str, parameters: Sequence[object]) -> pa.Table:
+        return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Insert rows; missing columns are null."""
+        made = list(rows)
+        if not made:
+            return
+        columns = [column for column in TABLE[table].columns if any(column.name in row for row in made)]
+        names = ", ".join(f'"{column.name}"' for column in columns)
+        arrow = pa.table({c.name: [row.get(c.name) for row in made] for c in columns})
+        self.connection.register("_new", arrow)
+        picks = ", ".join(f'"{column.name}"::{column.type}' for column in columns)
+        self.connection.execute(f"INSERT INTO {table} ({names}) SELECT {picks} FROM _new")
+        self.connection.unregister("_new")
+
+    def declare(self, name: str = "e", **columns: Any) -> None:
+        options = columns.pop("options", {})
+        self.connection.execute("DELETE FROM experiments WHERE name = ?", [name])
+        declared_at = START if columns or options else None
+        unit = columns.pop("unit", "assignment")
+        self.insert(
+            "experiments",
+            [{"name": name, "unit": unit, "options": json.dumps(options), "declared_at": declared_at, **columns}],
+        )
+
+    def assign(self, rows: Iterable[Mapping[str, Any]], experiment: str = "e") -> None:
+        given = [{"experiment": experiment, "ts": START, "received_at": START, **row} for row in rows]
+        self.insert("assignments", given)
+        if not self.connection.execute("FROM experiments WHERE name = ?", [experiment]).fetchall():
+            self.insert("experiments", [{"name": experiment, "unit": "assignment"}])
+
+    def score(self, rows: Iterable[Mapping[str, Any]], name: str = "s") -> None:
+        """Insert scores as accepted in this order: `scores` has the newest of each id by (ts, order)."""
+        history: list[dict[str, Any]] = []
+        for row in rows:
+            self.versions += 1
+            made = {"name": name, "kind": "numeric", "ts": START, "received_at": START, "version": self.versions, **row}
+            history.append({"id": f"{made['run_id']}:{made['name']}", **made})
+        self.insert("score_history", history)
+        columns = ", ".join(f'"{column.name}"' for column in TABLE["scores"].columns)
+        self.connection.execute("DELETE FROM scores")
+        self.connection.execute(
+            f"INSERT INTO scores SELECT {columns} FROM score_history "
+            f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, version DESC) = 1"
+        )
+
+    def fill(self, arms: Mapping[str, Sequence[Sequence[float | None]]], kind: str = "numeric") -> None:
+        """Insert variants as lists of units, units as lists of scores; null is a run without a score."""
+        assigned: list[dict[str, Any]] = []
+        scored: list[dict[str, Any]] = []
+        for variant, units in arms.items():
+            for at, unit in enumerate(units):
+                for number, value in enumerate(unit):
+                    run = f"{variant}-{at}-{number}"
+                    assigned.append({"run_id": run, "variant": variant, "unit": f"{variant}-{at}"})
+                    if value is not None:
+                        scored.append({"run_id": run, "value": value, "kind": kind})
+        self.assign(assigned)
+        self.score(scored)
+
+    def report(self, name: str = "e", /, **request: str) -> dict[str, Any]:
+        """Return the report; every report must be JSON without NaN."""
+        made = report(self.rows, name, request, micros(NOW), "1.0", lambda condition: condition)
+        json.dumps(made, allow_nan=False)
+        return made

@@ -1,0 +1,148 @@
+"""Lists against the engine and the parser they describe: an upgrade that adds or moves something fails here first."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from queries.guard import functions
+from queries.guard.duckdb_ast import EXPRESSIONS, OBJECTS, checked_tree
+from queries.guard.resolve import resolved
+from tests.queries.guard.cases import ACCEPTED, Case
+from warehouse.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Serialize = Callable[[str], str]
+
+TABLE_KINDS = ("table", "table_macro")
+
+
+def catalogue(column: str, source: str, condition: str = "true") -> set[str]:
+    """Return the lower-case names of one of DuckDB's own lists."""
+    rows = duckdb.execute(f"SELECT DISTINCT lower({column}) FROM {source}() WHERE {condition}").fetchall()
+    return {str(row[0]) for row in rows}
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a JSON value."""
+    if isinstance(value, list):
+        for item in value:
+            yield from objects(item)
+    elif isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from objects(item)
+
+
+def test_every_function_of_the_engine_is_reviewed() -> None:
+    """Each function DuckDB has is allowed or refused by name, and no list names one that is gone."""
+    engine = catalogue("function_name", "duckdb_functions", f"function_type NOT IN {TABLE_KINDS}")
+    reviewed = functions.ALLOWED | functions.REFUSED
+    assert set() == {name for name in engine - reviewed if not name.startswith(functions.REFUSED_PREFIXES)}
+    assert functions.BY_PARSER == reviewed - engine
+    assert set() == functions.ALLOWED & functions.REFUSED
+
+
+def test_every_table_function_of_the_engine_is_reviewed() -> None:
+    """The same for what FROM may call."""
+    engine = catalogue("function_name", "duckdb_functions", f"function_type IN {TABLE_KINDS}")
+    reviewed = functions.TABLE_FUNCTIONS | functions.REFUSED_TABLE_FUNCTIONS
+    assert set() == {name for name in engine - reviewed if not name.startswith(functions.REFUSED_TABLE_PREFIXES)}
+    assert set() == reviewed - engine
+
+
+def test_every_type_of_the_engine_is_reviewed() -> None:
+    """The same for types a cast may name."""
+    assert functions.TYPES | functions.REFUSED_TYPES == catalogue("type_name", "duckdb_types")
+
+
+def test_lists_of_nodes_are_no_wider_than_what_queries_need(serialize: Serialize) -> None:
+    """The accepted corpus uses every node and expression type on the lists, so none is there untested."""
+    seen = [node for case in ACCEPTED for node in objects(json.loads(serialize(case.sql)))]
+    expressions = {(node["class"], node["type"]) for node in seen if "class" in node}
+    assert {(class_, type_) for class_, types in EXPRESSIONS.items() for type_ in types} == expressions
+    assert OBJECTS == {node["type"] for node in seen if "class" not in node and isinstance(node.get("type"), str)}
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=str)
+def test_gates_agree_on_the_tables_of_realistic_queries(case: Case, serialize: Serialize) -> None:
+    """sqlglot's scopes and DuckDB's tree name the same tables."""
+    assert checked_tree(case.sql, serialize(case.sql)).tables == resolved(case.sql).tables
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM {}",
+        "FROM {}",
+        "SELECT 1 FROM runs JOIN {} ON true",
+        "SELECT 1 FROM runs, {}",
+        "SELECT (SELECT 1 FROM {})",
+        "SELECT 1 FROM (SELECT 1 FROM {})",
+        "SELECT 1 FROM runs, LATERAL (SELECT 1 FROM {}) x",
+        "SELECT 1 FROM runs WHERE id IN (SELECT 1 FROM {})",
+        "SELECT 1 FROM runs WHERE EXISTS (FROM {})",
+        "SELECT 1 FROM runs GROUP BY (SELECT 1 FROM {})",
+        "SELECT 1 FROM runs GROUP BY id HAVING (SELECT true FROM {})",
+        "SELECT 1 FROM runs QUALIFY row_number() OVER (ORDER BY (SELECT 1 FROM {})) = 1",
+        "SELECT sum(1) OVER (PARTITION BY (SELECT 1 FROM {})) FROM runs",
+        "SELECT count(*) FILTER (WHERE (SELECT true FROM {})) FROM runs",
+        "SELECT 1 FROM runs ORDER BY (SELECT 1 FROM {})",
+        "SELECT 1 FROM runs LIMIT (SELECT 1 FROM {})",
+        "SELECT 1 FROM runs OFFSET (SELECT 1 FROM {})",
+        "SELECT DISTINCT ON ((SELECT 1 FROM {})) 1 FROM runs",
+        "SELECT 1 UNION ALL SELECT 1 FROM {}",
+        "(SELECT 1 FROM {}) EXCEPT SELECT 1",
+        "WITH a AS (SELECT 1 FROM {}) SELECT 1 FROM a",
+        "WITH a AS (WITH b AS (FROM {}) FROM b) FROM a",
+        "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT 1 FROM {}, a) FROM a",
+        "PIVOT {} ON id IN ('a')",
+        "FROM {} PIVOT (count(*) FOR id IN ('a'))",
+        "UNPIVOT {} ON id INTO NAME n VALUE v",
+        "VALUES ((SELECT 1 FROM {}))",
+        "SELECT list_transform([1], lambda x: (SELECT 1 FROM {}))",
+        "SELECT * FROM range((SELECT 1 FROM {}))",
+        "SELECT * FROM unnest((SELECT [1] FROM {}))",
+        "SELECT * REPLACE ((SELECT 1 FROM {}) AS id) FROM runs",
+        "SELECT {{'a': (SELECT 1 FROM {})}}",
+        "SELECT CASE WHEN true THEN (SELECT 1 FROM {}) END",
+        "SELECT ARRAY(SELECT 1 FROM {})",
+        "SELECT [1, 2][(SELECT 1 FROM {})]",
+    ],
+)
+def test_both_gates_see_a_table_wherever_it_stands(sql: str, serialize: Serialize) -> None:
+    """No clause hides a table from either gate; a release that moves an argument of the tree fails here."""
+    good, bad = sql.format("spans"), sql.format("secrets")
+    assert "spans" in resolved(good).tables
+    assert "spans" in checked_tree(good, serialize(good)).tables
+    for gate in (resolved, lambda text: checked_tree(text, serialize(text))):
+        with pytest.raises(QueryError) as refusal:
+            gate(bad)
+        assert ("unknown_table", bad.index("secrets") + 1) == (refusal.value.code, refusal.value.col)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "[]",
+        "{}",
+        '{"error": true}',
+        '{"error": false}',
+        '{"error": false, "statements": []}',
+        '{"error": false, "statements": [{"node": {"type": "NEW_NODE"}}]}',
+        '{"error": false, "statements": [{"node": {"class": "NEW", "type": "NEW"}}]}',
+        '{"error": false, "statements": [{"node": {"class": "OPERATOR", "type": "NEW"}}]}',
+        '{"error": false, "statements": [{"node": {"class": "OPERATOR"}}]}',
+        '{"error": false, "statements": [{"new_field": [{"type": "SHOW_REF"}]}]}',
+        '{"error": false, "statements": [{}], "more": []}',
+    ],
+)
+def test_unknown_tree_is_refused(tree: str) -> None:
+    """A node, class, type or answer this release never made is refused, not skipped."""
+    with pytest.raises(QueryError):
+        checked_tree("SELECT 1", tree)
