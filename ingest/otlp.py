@@ -283,10 +283,10 @@ def _plain(value: AnyValue) -> Any:  # noqa: PLR0911 - one case a type
 def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     schema = FILE["spans"].arriving
     columns: list[pa.Array[Any]] = []
-    for column in schema:
-        values = [row.get(column.name) for row in rows]
-        if column.type == pa.json_():
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        values = [row.get(name) for row in rows]
+        if kind == pa.json_():
             columns.append(pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string())))
         else:
-            columns.append(pa.array(values, column.type))
+            columns.append(pa.array(values, kind))
     return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -72,6 +72,6 @@ def run(
             hint=f"ask for fewer days or rows, or give a larger timeout_s (at most {limits.max_seconds:g})",
         ) from error
     except engine.Error as error:
-        raise engine_error(str(error)) from error
+        raise engine_error(str(error), query.sql) from error
     finally:
         timer.cancel()

@@ -21,9 +21,9 @@ def json_rows(rows: pa.Table) -> list[list[Any]]:
     return [list(row) for row in zip(*columns, strict=True)] if columns else []
 
 
-def json_column(column: pa.ChunkedArray) -> list[Any]:
+def json_column(column: pa.ChunkedArray[Any]) -> list[Any]:
     """Return a column as JSON values."""
-    kind = column.type
+    kind: pa.DataType = column.type
     values: list[Any] = column.to_pylist()
     if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_large_string(kind):
         return values

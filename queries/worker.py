@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from queries import guard
 from queries.experiments.listing import experiments, score_names
+from queries.experiments.options import known_at_of
 from queries.experiments.report import report
 from queries.guard.explain import engine_error
 from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, frame
@@ -64,7 +65,8 @@ class Worker:
             case "check":
                 return Answer(), self._check(ask)
             case "report":
-                engine = self._snapshots.engine()
+                known_at = known_at_of(ask.options)
+                engine = self._snapshots.engine(known_at)
                 made = report(
                     _rows(engine.cursor()),
                     ask.name,
@@ -155,7 +157,7 @@ def _bind(connection: Connection, sql: str, params: list[Any] | dict[str, Any]) 
     try:
         connection.execute(f"EXPLAIN {sql}", params)
     except Error as error:
-        raise engine_error(str(error)) from error
+        raise engine_error(str(error), sql) from error
 
 
 def _rows(connection: Connection) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,7 +41,7 @@ class Days:
 
     def known(self, rows: pa.Table) -> dict[str, int]:
         """Return the days of the rows' `_day_id`; ids never sealed before are absent."""
-        ids: list[str] = pc.unique(rows["_day_id"]).to_pylist()  # pyright: ignore[reportUnknownMemberType]
+        ids: list[Any] = pc.unique(rows["_day_id"]).to_pylist()
         timeless: list[str] = []
         found: dict[str, int] = {}
         for text in ids:
@@ -62,13 +62,14 @@ class Days:
     def assign(self, table: FileTable, rows: pa.Table) -> dict[str, int]:
         """Return the days of all the rows' `_day_id`, giving new ones the day their first row happened."""
         days = self.known(rows)
-        if len(days) == pc.count_distinct(rows["_day_id"]).as_py():  # pyright: ignore[reportUnknownMemberType]
+        if len(days) == pc.count_distinct(rows["_day_id"]).as_py():
             return days
-        happened = pc.coalesce(*(rows[name] for name in (*table.time, table.received)))
-        for text, us in zip(rows["_day_id"].to_pylist(), happened.cast(pa.int64()).to_pylist(), strict=True):
+        happened = pc.coalesce(*(rows[name] for name in (*table.time, table.received))).cast(pa.int64())
+        texts: list[Any] = rows["_day_id"].to_pylist()
+        moments: list[Any] = happened.to_pylist()
+        for text, us in zip(texts, moments, strict=True):
             if text not in days:
-                hashed = key_hash(text)
-                days[text] = self.new.setdefault(hashed, us // _DAY_US)
+                days[text] = self.new.setdefault(key_hash(text), us // _DAY_US)
         return days
 
     def forget(self) -> None:

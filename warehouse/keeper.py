@@ -32,6 +32,7 @@ from warehouse.schema import FILES, FileTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from warehouse.manifest import Entry
 
@@ -208,9 +209,13 @@ def main() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
     parent = os.getppid()
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask_to_stop)
 
     def stop(seconds: float) -> bool:
         return stopped.wait(seconds) or os.getppid() != parent

@@ -145,14 +145,18 @@ class Log:
             now = self._clock()
             self._con.execute("BEGIN IMMEDIATE")
             try:
+                position = 0
                 for entries, _ in group:
                     for entry in entries:
-                        cursor = self._con.execute(
-                            'INSERT INTO log("table", rows, bytes, received_at, payload) VALUES (?, ?, ?, ?, ?)',
-                            (entry.table, entry.rows, len(entry.payload), now, entry.payload),
+                        position = (
+                            self._con.execute(
+                                'INSERT INTO log("table", rows, bytes, received_at, payload) VALUES (?, ?, ?, ?, ?)',
+                                (entry.table, entry.rows, len(entry.payload), now, entry.payload),
+                            ).lastrowid
+                            or position
                         )
                         self._bytes += len(entry.payload)
-                    positions.append(cursor.lastrowid or 0)
+                    positions.append(position)
                 self._con.execute("COMMIT")
             except BaseException:
                 if self._con.in_transaction:

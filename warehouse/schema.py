@@ -14,7 +14,7 @@ Two kinds of definition:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -60,7 +60,7 @@ class Column:
     doc: str
 
     @property
-    def arrow(self) -> pa.Field:
+    def arrow(self) -> pa.Field[Any]:
         """Return the Arrow field of this column."""
         return pa.field(self.name, ARROW[self.type])
 
@@ -417,10 +417,6 @@ FILE: dict[str, FileTable] = {table.name: table for table in FILES}
 def _after(columns: tuple[Column, ...], name: str, *added: Column) -> tuple[Column, ...]:
     at = [c.name for c in columns].index(name) + 1
     return columns[:at] + added + columns[at:]
-
-
-def _public(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    return tuple(c for c in columns if not c.name.startswith("_"))
 
 
 _DURATION = _c("duration_ms", DOUBLE, "from start to end, milliseconds; null until both are known")

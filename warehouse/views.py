@@ -84,7 +84,8 @@ def _score_history(known_at: int | None) -> str:
     columns = quoted(column.name for column in scores.columns)
     # A version is superseded when the first newer one became known; at once, when that one was known before it.
     return (
-        f"SELECT {columns}, version, CASE WHEN newer IS NOT NULL THEN greatest(received_at, newer) END AS superseded_at "
+        f"SELECT {columns}, version, "
+        f"CASE WHEN newer IS NOT NULL THEN greatest(received_at, newer) END AS superseded_at "
         f"FROM (SELECT {columns}, _arrival AS version, min(received_at) OVER (PARTITION BY id ORDER BY ts, _arrival "
         f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS newer "
         f"FROM internal.score_history WHERE {_received_by(scores, known_at)})"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -50,7 +51,7 @@ def demo(
     url = f"http://{host}:{port}"
     command = [sys.executable, "-P", "-m", "api.cli", "serve", "--data", str(data), "--host", host, "--port", str(port)]
     server = subprocess.Popen([*command, "--log-level", "warning"], stderr=subprocess.PIPE, text=True)  # noqa: S603
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         remote = Remote(url, None)
         _wait(remote, server)
@@ -62,6 +63,10 @@ def demo(
     finally:
         server.terminate()
         server.wait()
+
+
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _empty(data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -12,14 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TransferSpeedColumn
 
 from api.commands.remote import KeyOption, Remote, UrlOption, failure
-from api.errors import EXIT_FAILED
+from api.errors import EXIT_FAILED, EXIT_OK, exit_code
+from api.telemetry import set_up_logs
 from ingest.files import chunks
 from ingest.limits import Limits
 from ingest.pipeline import receive
+from warehouse import keeper
 from warehouse.clock import system_clock
 from warehouse.directory import WriterLock, make_workspace, open_directory
 from warehouse.errors import TransientError, UpshotError
-from warehouse.keeper import Keeper
 from warehouse.keys import DEFAULT_WORKSPACE
 from warehouse.log import Log, encode
 
@@ -72,7 +74,7 @@ def ingest(
     """
     console = Console(stderr=True, highlight=False)
     destination: Destination = _Server(Remote(url, key)) if data is None else _Folder(data, workspace)
-    faults = 0
+    codes: set[int] = set()
     try:
         columns = (
             TextColumn("{task.description}"),
@@ -85,13 +87,14 @@ def ingest(
             for name in files:
                 size = None if name == "-" else _size(Path(name))
                 task = progress.add_task(name, total=size)
-                faults += _one(
-                    name, destination, console, lambda read, task=task: progress.update(task, completed=read)
+                codes.add(
+                    _one(name, destination, console, lambda read, task=task: progress.update(task, completed=read))
                 )
     finally:
         destination.close()
-    if faults:
-        raise typer.Exit(EXIT_FAILED)
+    codes.discard(EXIT_OK)
+    if codes:
+        raise typer.Exit(codes.pop() if len(codes) == 1 else EXIT_FAILED)
 
 
 def _size(path: Path) -> int | None:
@@ -99,7 +102,7 @@ def _size(path: Path) -> int | None:
 
 
 def _one(name: str, destination: Destination, console: Console, advance: Callable[[int], None]) -> int:
-    """Send one file; returns how many of its records, or whether the file itself, went wrong."""
+    """Send one file and say what became of it; returns its exit code."""
     source = sys.stdin.buffer if name == "-" else Path(name)
     accepted, rejected = 0, 0
     started = time.monotonic()
@@ -122,13 +125,15 @@ def _one(name: str, destination: Destination, console: Console, advance: Callabl
     if rejected > SHOWN:
         console.print(f"{name}: {rejected - SHOWN} more rejected records are not shown")
     if fault is not None:
-        console.print(
-            f"{name}: {fault.message}" + (f" ({fault.hint})" if fault.hint else ""), style="bold red", markup=False
-        )
+        place = "" if name in fault.message else f"{name}: "
+        hint = f" ({fault.hint})" if fault.hint else ""
+        console.print(f"{place}{fault.message}{hint}", style="bold red", markup=False, soft_wrap=True)
     rate = accepted / max(time.monotonic() - started, 1e-9)
     if accepted or fault is None:
         console.print(f"{name}: {accepted:,} accepted, {rejected:,} rejected, {rate:,.0f} records/s", markup=False)
-    return rejected + (fault is not None)
+    if fault is not None:
+        return exit_code(fault.code)
+    return EXIT_FAILED if rejected else EXIT_OK
 
 
 class _Server:
@@ -160,23 +165,23 @@ class _Folder:
     """A data directory without a server: the same validation, log and keeper, in this process."""
 
     def __init__(self, root: Path, workspace: str) -> None:
+        set_up_logs("warning")
         paths = open_directory(root)
         self._lock = WriterLock(paths)
         make_workspace(paths, workspace)
         self._log = Log(paths.workspace(workspace), system_clock)
-        self._keeper = Keeper(paths.workspace(workspace))
-        self._keeper.recover()
+        self._finished = threading.Event()
+        self._keeper = threading.Thread(target=keeper.run, args=(paths, self._finished.wait))
+        self._keeper.start()
 
     def send(self, body: bytes) -> Outcome:
         validated = receive(body, NDJSON["Content-Type"], None, system_clock(), LIMITS)
         self._log.append(encode(validated.batches)).result()
-        if self._keeper.due():
-            self._keeper.seal()
         return validated.accepted, [(no.index, f"{no.code}: {no.message}") for no in validated.rejected]
 
     def close(self) -> None:
-        while self._keeper.seal():
-            pass
+        """Seal what waits, then let others write."""
         self._log.close()
-        self._keeper.close()
+        self._finished.set()
+        self._keeper.join()
         self._lock.release()

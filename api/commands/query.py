@@ -140,9 +140,9 @@ def _flat(rows: pa.Table) -> pa.Table:
 def table(rows: pa.Table) -> Table:
     """Return rows as a table for a terminal; numbers to the right."""
     shown = Table(header_style="bold", box=None, pad_edge=False)
-    for field in rows.schema:
-        numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        shown.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
+    for name, kind in zip(rows.schema.names, rows.schema.types, strict=True):
+        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in json_rows(rows):
         shown.add_row(*(Text("" if value is None else str(value)) for value in row))
     return shown

@@ -10,6 +10,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
+_SMALLEST_P = 0.001
 _STYLES = {"winner": "bold green", "winner_set": "bold green", "invalid": "bold red", "winner_blocked": "bold red"}
 
 
@@ -17,38 +18,37 @@ def show(console: Console, report: dict[str, Any]) -> None:
     """Print a report (DESIGN section 11)."""
     verdict = report["verdict"]
     console.print()
-    console.print(Text(f"{report['experiment']}", style="bold"), Text(f"by {report['score']}", style="dim"))
-    console.print(Text(verdict["kind"].replace("_", " "), style=_STYLES.get(verdict["kind"], "bold yellow")), end="  ")
-    console.print(Text(verdict["sentence"]))
+    console.rule(Text(report["experiment"], style="bold") + Text(f"  by {report['score']}", style="dim"), align="left")
+    kind = Text(verdict["kind"].replace("_", " ").upper(), style=_STYLES.get(verdict["kind"], "bold yellow"))
+    console.print(kind + Text(f"  {verdict['sentence'].replace('`', '')}", style="not bold"))
     console.print(_variants(report))
 
 
 def _variants(report: dict[str, Any]) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("variant")
-    for name in ("units", "runs", "scored", "mean", "95% interval" if _alpha(report) == 0.05 else "interval"):  # noqa: PLR2004
-        table.add_column(name, justify="right")
-    table.add_column("against control", justify="right")
-    table.add_column("p", justify="right")
+    level = f"{100 * (1 - (_alpha(report) or 0.05)):g}% CI"
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("variant", no_wrap=True)
+    for name in ("units", "scored", "mean", level, "vs control", level, "p"):
+        table.add_column(name, justify="right", no_wrap=True)
     compared = {row["variant"]: row for row in report["comparisons"]}
     for row in report["variants"]:
         against = compared.get(row["variant"])
         table.add_row(
-            Text(row["variant"] + (" (control)" if row["control"] else "")),
+            Text(row["variant"]),
             number(row["units"], 0),
-            number(row["runs"], 0),
             number(row["scored_runs"], 0),
             number(row["mean"]),
             interval(row["ci"]),
-            f"{number(against['difference'], signed=True)}  {interval(against['ci'])}" if against else "",
-            number(against["p_adjusted"]) if against else "",
+            number(against["difference"], signed=True) if against else "control" if row["control"] else "",
+            interval(against["ci"]) if against else "",
+            probability(against["p_adjusted"]) if against else "",
         )
     return table
 
 
 def _alpha(report: dict[str, Any]) -> float | None:
-    alpha = report["options"].get("alpha")
-    return alpha.get("value") if isinstance(alpha, dict) else alpha
+    alpha: float | None = report["options"]["alpha"]["value"]
+    return alpha
 
 
 def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
@@ -62,4 +62,9 @@ def interval(ends: list[float | None] | None) -> str:
     """Return an interval for people."""
     if ends is None or None in ends:
         return "–"
-    return f"[{number(ends[0])}, {number(ends[1])}]"
+    return f"{number(ends[0])} to {number(ends[1])}"
+
+
+def probability(p: float | None) -> str:
+    """Return a p-value for people."""
+    return "<0.001" if p is not None and p < _SMALLEST_P else number(p)

@@ -36,7 +36,7 @@ async def ingest(request: Request) -> Response:
     )
 
 
-def _validated(request: Request, body: bytes, now: int) -> tuple[list[Encoded], int, list[dict[str, object]]]:
+def _validated(request: Request, body: bytes, now: int) -> tuple[list[Encoded], int, list[dict[str, int | str | None]]]:
     headers = request.headers
     validated = receive(body, headers.get("content-type"), headers.get("content-encoding"), now, LIMITS)
     rejected = [

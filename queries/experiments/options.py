@@ -232,6 +232,15 @@ def _time(name: str, value: object) -> int:
     return (aware - _EPOCH) // dt.timedelta(microseconds=1)
 
 
+def known_at_of(request: Mapping[str, str]) -> int | None:
+    """Return the request's `known_at` (microseconds since 1970), by which a snapshot is chosen; None for now.
+
+    Raises:
+        InputError: `bad_parameter`, it is no time.
+    """
+    return _time("known_at", request["known_at"]) if "known_at" in request else None
+
+
 def _json(name: str, value: object, bound: str) -> object:
     if not isinstance(value, str):
         return value

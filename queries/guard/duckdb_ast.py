@@ -114,7 +114,7 @@ _PLAIN = frozenset({"statements", "error"})
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What a checked tree reads: public tables, functions by folded name, and parameters by name (`1` for the first)."""
+    """What a checked tree reads: public tables, functions (folded), and parameters by name (`1` is the first)."""
 
     tables: frozenset[str]
     functions: frozenset[str]
@@ -122,7 +122,11 @@ class Tree:
 
 
 def checked_tree(sql: str, tree_json: str) -> Tree:
-    """Return what the statement `sql` reads, once all of its tree (`tree_json`, of `json_serialize_sql`) is on the lists.
+    """Return what the statement `sql` reads, once all of its tree is on the lists.
+
+    Args:
+        sql: the text, for positions.
+        tree_json: DuckDB's `json_serialize_sql` of it.
 
     Raises:
         QueryError: `syntax`, `refused_statement`, `refused_function` or `unknown_table`, with line and column.
@@ -167,8 +171,7 @@ class _Walk:
         while self._pending:
             value, scope = self._pending.pop()
             if isinstance(value, list):
-                items = cast("list[Any]", value)
-                self._pending.extend((item, scope) for item in items if isinstance(item, dict | list))
+                self._pending.extend((item, scope) for item in cast("list[Any]", value))
             elif isinstance(value, dict):
                 self._visit(cast("Node", value), scope)
 
@@ -186,9 +189,7 @@ class _Walk:
             self._push_fields(node, scope)
 
     def _push(self, node: Node, scope: Scope, *, but: str = "") -> None:
-        self._pending.extend(
-            (value, scope) for field, value in node.items() if field != but and isinstance(value, dict | list)
-        )
+        self._pending.extend((value, scope) for field, value in node.items() if field != but)
 
     def _push_fields(self, node: Node, scope: Scope) -> None:
         """Push the fields of `node`; its own common table expressions are visible in all of them but earlier ones."""
@@ -263,7 +264,7 @@ class _Walk:
                 pass
 
     def _check_function(self, node: Node) -> None:
-        """Check a call by its last name: `x.upper()` reads like a schema, and no schema holds functions of anyone else."""
+        """Check a call by its last name: `x.upper()` reads like a schema, and no schema holds strangers' functions."""
         name = folded(str(node["function_name"]))
         if name not in ALLOWED or node.get("export_state"):
             raise refused_function(str(node["function_name"]), ALLOWED, self._place(node))

@@ -6,7 +6,7 @@ import re
 
 from queries.guard.names import folded
 from warehouse.errors import QueryError
-from warehouse.schema import TABLE
+from warehouse.schema import FILE, TABLE
 
 _EXCERPT = re.compile(r"\n*^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *\^+)?[^\n]*", re.MULTILINE)
 _KIND = re.compile(r"^(?P<kind>[A-Za-z]+(?: [A-Za-z]+){0,4}?) (?:Error|Exception): ")
@@ -14,8 +14,10 @@ _QUOTED = re.compile(r'"([^"\n]+)"')
 _SUGGESTION = re.compile(r"\n*(?:Candidate (?:bindings|tables|functions|macros)|Did you mean)\b.*", re.DOTALL)
 _SETTING = re.compile(r",? or SET \w+ ?=.*?(?=\.(?:\s|$)|$)")
 _PATH = re.compile(r"""["']?(?:\b[a-z][a-z0-9+]+:/)?(?:/[\w.=@%+*-]+){2,}/?["']?""", re.IGNORECASE)
-_INTERNAL = re.compile(r'"?\binternal\b"?\.("?)(?:hot_|hidden_)?(\w+)\1', re.IGNORECASE)
-_PHYSICAL = re.compile(r'"?\b(?:hot|hidden|sealed|staged)_\w+"?', re.IGNORECASE)
+_INTERNAL = re.compile(r'"?\binternal\b"?\."?(?:hot_|hidden_)?(\w+)"?', re.IGNORECASE)
+_PHYSICAL = re.compile(
+    rf'"?\b(?:(?:hot|hidden)_(?:{"|".join(FILE)})|sealed_hidden|staged_files|staged_hidden)\b"?', re.IGNORECASE
+)
 _OUTER_NAMES = re.compile(r'"?\b(?:memory|system|temp)\b"?\.(?=["\w])')
 
 _CODES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -26,15 +28,18 @@ _CODES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"^INTERRUPT\b|^Interrupt|max_execution_time|timed? ?out", re.IGNORECASE), "timeout"),
     (
-        re.compile(r"parameters?\b.*(?:not provided|mismatch)|not provided .*parameter|number of parameters", re.I),
+        re.compile(
+            r"parameters?\b.*(?:not provided|mismatch)|not provided .*parameter|number of parameters", re.IGNORECASE
+        ),
         "bad_parameter",
     ),
     (re.compile(r"^Catalog Error: (?:Table|View)\b.*does not exist"), "unknown_table"),
     (re.compile(r"^Catalog Error: .*(?:Function|Macro)\b.*does not exist"), "refused_function"),
     (
         re.compile(
-            r"^Binder Error: (?:Referenced column|Referenced table|(?:Table|Values list|Alias)\b.*does not have a column"
-            r"|Could not find column|Column\b.*(?:not found|does not exist)|No matching columns found|.*could not be found)"
+            r"^Binder Error: (?:Referenced column|Referenced table"
+            r"|(?:Table|Values list|Alias)\b.*does not have a column|Could not find column"
+            r"|Column\b.*(?:not found|does not exist)|No matching columns found|.*could not be found)"
         ),
         "unknown_column",
     ),
@@ -87,7 +92,7 @@ def _text(message: str) -> str:
 
 
 def _clean(text: str) -> str:
-    text = _INTERNAL.sub(lambda found: found[2] if folded(found[2]) in TABLE else "(internal)", text)
+    text = _INTERNAL.sub(lambda found: found[1] if folded(found[1]) in TABLE else "(internal)", text)
     text = _PHYSICAL.sub("(internal)", text)
     text = _OUTER_NAMES.sub("", text)
     return _PATH.sub("(path)", text)

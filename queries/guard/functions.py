@@ -1,7 +1,7 @@
 """The reviewed functions and types of DuckDB 2.0, as data: what SQL may call, and what was looked at and left out.
 
-A name on no list is refused. The lists of refused names exist for one test: it compares all of them with the engine's own
-catalogue, so that a function a later DuckDB adds is reviewed before the upgrade passes.
+A name on no list is refused. The lists of refused names exist for one test: it compares all of them with the engine's
+own catalogue, so that a function a later DuckDB adds is reviewed before the upgrade passes.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ OPERATORS = _names("""
 """)
 
 MATHEMATICS = _names("""
-    abs acos acosh add asin asinh atan atan2 atanh binom bit_count bit_length bit_position cbrt ceil ceiling cos cosh cot
-    decimal_division degrees divide equi_width_bins even exp factorial fdiv floor fmod gamma gcd get_bit
+    abs acos acosh add asin asinh atan atan2 atanh binom bit_count bit_length bit_position cbrt ceil ceiling cos cosh
+    cot decimal_division degrees divide equi_width_bins even exp factorial fdiv floor fmod gamma gcd get_bit
     greatest greatest_common_divisor isfinite isinf isnan lcm least least_common_multiple lgamma ln log log10 log2 mod
     multiply nextafter pi pow power radians random round round_even roundbankers set_bit sign signbit sin sinh sqrt
     subtract tan tanh trunc xor
@@ -41,8 +41,9 @@ MATHEMATICS = _names("""
 
 TEXT = _names("""
     array_to_string array_to_string_comma_default ascii bar base64 bin bitstring char_length character_length chr concat
-    concat_ws contains decode editdist3 encode ends_with format format_bytes formatreadabledecimalsize formatreadablesize
-    from_base64 from_binary from_hex hamming hash hex instr jaccard jaro_similarity jaro_winkler_similarity lcase left
+    concat_ws contains decode editdist3 encode ends_with format format_bytes formatreadabledecimalsize
+    formatreadablesize from_base64 from_binary from_hex hamming hash hex instr jaccard jaro_similarity
+    jaro_winkler_similarity lcase left
     left_grapheme len length length_grapheme levenshtein lower lpad ltrim md5 md5_number md5_number_lower
     md5_number_upper mismatches nfc_normalize octet_length ord overlay parse_dirname parse_dirpath parse_filename
     parse_formatted_bytes parse_path path_join position prefix printf regexp_escape regexp_extract regexp_extract_all
@@ -133,9 +134,8 @@ REFUSED = _names("""
     variant_bytes_to_variant variant_comparator variant_group_array variant_group_object variant_to_parquet_variant
     vector_type verify_parallelism version vertex_extract write_log
 """) | {"is distinct from", "is not distinct from"}
-"""Reviewed and left out: dynamic SQL, catalogue, settings, variables, sequences, logs, pauses, aggregate states (bytes the
-engine trusts), memory in the product of two lengths (`damerau_levenshtein`), and what only
-DuckDB itself calls."""
+"""Reviewed and left out: dynamic SQL, catalogue, settings, variables, sequences, logs, pauses, aggregate states (bytes
+the engine trusts), memory in the product of two lengths (`damerau_levenshtein`), and what only DuckDB itself calls."""
 
 REFUSED_TABLE_PREFIXES = ("arrow_scan", "duckdb_", "parquet_", "pragma_", "read_")
 
@@ -150,8 +150,8 @@ REFUSED_TABLE_FUNCTIONS = _names("""
 
 TYPES = _names("""
     array bigint bignum binary bit bitstring blob bool boolean bpchar bytea char date datetime dec decimal double enum
-    float float4 float8 guid hugeint int int1 int128 int16 int2 int32 int4 int64 int8 integer integral interval json list
-    logical long map null numeric nvarchar real row short signed smallint string struct text time time_ns timestamp
+    float float4 float8 guid hugeint int int1 int128 int16 int2 int32 int4 int64 int8 integer integral interval json
+    list logical long map null numeric nvarchar real row short signed smallint string struct text time time_ns timestamp
     timestamp_ms timestamp_ns timestamp_s timestamp_us timestamptz timestamptz_ns timetz tinyint tuple ubigint uhugeint
     uint128 uint16 uint32 uint64 uint8 uinteger union usmallint utinyint uuid varbinary varchar variant varint
 """) | {"time with time zone", "timestamp with time zone"}

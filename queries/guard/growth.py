@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from queries.guard.names import folded
 from warehouse.errors import QueryError, shown
@@ -107,9 +107,9 @@ def _check_size(name: str, argument: Expression, bound: int) -> None:
     while pending:
         node = pending.pop()
         if isinstance(node, list):
-            pending.extend(node)  # pyright: ignore[reportUnknownArgumentType]
+            pending.extend(cast("list[Any]", node))
         elif isinstance(node, dict):
-            expression: Expression = node
+            expression = cast("Expression", node)
             size = _constant(expression)
             if size is None:
                 if folded(str(expression.get("function_name", ""))) in _MULTIPLYING:
@@ -122,10 +122,10 @@ def _check_size(name: str, argument: Expression, bound: int) -> None:
 def _check_format(name: str, arguments: Sequence[Expression]) -> None:
     if not arguments:
         return
-    literal = arguments[0].get("literal")
-    if not isinstance(literal, dict) or literal.get("kind") != "STRING":  # pyright: ignore[reportUnknownMemberType]
+    literal = cast("Expression", arguments[0].get("literal") or {})
+    if literal.get("kind") != "STRING":
         raise QueryError(f"the first argument of {name} must be a text literal")
-    text = str(literal.get("text", ""))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+    text = str(literal.get("text", ""))
     if name == "printf":
         fields = _PRINTF_FIELD.findall(text.replace("%%", ""))
         dynamic = any("*" in field for field in fields)

@@ -1,7 +1,7 @@
 """Gate 1: linear limits on the text, before any parser sees it.
 
-The parsers behind this gate are superlinear, or worse, on some texts (reference: sql-guard 2 and 3; measured with sqlglot
-30.30): DuckDB on unbalanced brackets, sqlglot on postfix chains (`a[1][1]...`, 2 000 method calls take over 4 s) and,
+The parsers behind this gate are superlinear, or worse, on some texts (reference: sql-guard 2 and 3; measured with
+sqlglot 30.30): DuckDB on unbalanced brackets, sqlglot on postfix chains (2 000 method calls take over 4 s) and,
 exponentially, on joins that wait for their ON (24 of them take over 4 s). The scan below is one pass over tokens; it
 decides nothing about meaning.
 """
@@ -34,7 +34,10 @@ _TOKEN = re.compile(
       (?P<space>\s+)
     | (?P<comment>--[^\n]*+)
     | (?P<block>/\*)
-    | (?P<text>[eE]'(?:[^'\\]|\\.|'')*+' | '(?:[^']|'')*+' | "(?:[^"]|"")*+" | \$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$)
+    | (?P<text>
+          [eE]'(?:[^'\\]|\\.|'')*+' | '(?:[^']|'')*+' | "(?:[^"]|"")*+"
+        | \$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$
+      )
     | (?P<unclosed>[eE]?'|"|\$(?:[^\W\d]\w*+)?\$)
     | (?P<word>[^\W\d]\w*+)
     | (?P<number>\d[\w.]*+)

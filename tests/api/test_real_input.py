@@ -1,7 +1,7 @@
 """The main job on real input: files of runs and scores go in, published figures and a verdict come out.
 
-Sources: tau-bench (airline, gpt-4o; MIT) with pass^k of the benchmark's own table, and AlpacaEval 2 (Apache-2.0) with the
-win rates and standard errors published beside it.
+Sources: tau-bench (airline, gpt-4o; MIT) with pass^k of the benchmark's own table, and AlpacaEval 2 (Apache-2.0) with
+the win rates and standard errors published beside it.
 """
 
 from __future__ import annotations

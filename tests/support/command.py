@@ -13,10 +13,18 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def upshot(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+def upshot(
+    *arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """Run the command line and return what it printed and its exit code."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UPSHOT_")}
     command = [sys.executable, "-P", "-m", "api.cli", *map(str, arguments)]
     return subprocess.run(
-        command, input=stdin, capture_output=True, check=False, timeout=120, env=environment | {"COLUMNS": "200"}, cwd=cwd
+        command,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment | {"COLUMNS": "200"},
+        cwd=cwd,
     )

@@ -26,12 +26,12 @@ def batch(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     """Return rows as a validated batch of a file table; missing columns are null."""
     schema = FILE[table].arriving
     columns: list[pa.Array[Any]] = []
-    for column in schema:
-        values = [row.get(column.name) for row in rows]
-        if column.type == pa.json_():
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        values = [row.get(name) for row in rows]
+        if kind == pa.json_():
             columns.append(pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string())))
         else:
-            columns.append(pa.array(values, column.type))
+            columns.append(pa.array(values, kind))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

@@ -26,7 +26,7 @@ def newest_fields(records: list[dict[str, Any]]) -> dict[str, Any]:
 
     def version(record: dict[str, Any]) -> tuple[int, ...]:
         times = (record.get(name) or 0 for name in ("ended_at", "started_at", "queued_at"))
-        return (STATUS_RANK[record["status"]], *times)
+        return (STATUS_RANK[str(record["status"])], *times)
 
     merged: dict[str, Any] = {}
     for record in sorted(records, key=version):
@@ -48,7 +48,10 @@ run_records = st.lists(
     ),
     min_size=1,
     max_size=6,
-    unique_by=lambda r: (STATUS_RANK[r["status"]], r["ended_at"] or 0, r["started_at"] or 0, r["queued_at"] or 0),
+    unique_by=lambda r: (
+        STATUS_RANK[str(r["status"])],
+        *(r[name] or 0 for name in ("ended_at", "started_at", "queued_at")),
+    ),
 )
 """Records of one run, no two of one version: ties are excepted by the design."""
 
@@ -182,7 +185,9 @@ def test_an_identical_resend_writes_nothing(warehouse: Warehouse) -> None:
 @pytest.mark.parametrize("table", FILES, ids=lambda table: table.name)
 def test_every_table_takes_a_row_twice_and_keeps_it_once(warehouse: Warehouse, table: FileTable) -> None:
     """A row of any table sent again, at once or after a seal, is there once, hot and sealed."""
-    row: dict[str, Any] = {name: "k" for name in (*table.key, *table.current_key) if name not in ("loop_index", "attempt")}
+    row: dict[str, Any] = {
+        name: "k" for name in (*table.key, *table.current_key) if name not in ("loop_index", "attempt")
+    }
     row |= {name: 0 for name in table.key if name in ("loop_index", "attempt")}
     row |= {name: NOW for name in (*table.order, *table.time) if name not in ("status", "_implied")}
     row |= {table.received: NOW, "_given": True, "_day_id": "k"}

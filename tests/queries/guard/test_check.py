@@ -23,24 +23,24 @@ def refusal(sql: str, serialize: Serialize, parameters: int | frozenset[str] = 0
 
 
 @pytest.mark.parametrize(
-    ("sql", "code", "line", "col", "hint"),
+    ("sql", "code", "place", "hint"),
     [
-        ("SELECT *\nFROM rums", "unknown_table", 2, 6, "did you mean runs?"),
-        ("SELECT 'é',\n é FROM scorse", "unknown_table", 2, 9, "did you mean scores?"),
-        ("SELECT 1,\n  cuont(id) FROM runs", "refused_function", 2, 3, "did you mean count?"),
-        ("SELECT 'é', read_text('x')", "refused_function", 1, 13, None),
-        ("SELECT 1 FROM runs WHERE\n  repeat('x', 99999) = 'x'", "refused_statement", 2, 3, None),
-        ("SELECT id FROM runs\nWHERE WHERE", "syntax", 2, 7, None),
-        ("SELECT id\nFROM runs AT (VERSION => 1)", "refused_statement", 2, 6, None),
-        ("SUMMARIZE runs", "refused_statement", None, None, "GET /v1/tables lists tables and columns"),
+        ("SELECT *\nFROM rums", "unknown_table", (2, 6), "did you mean runs?"),
+        ("SELECT 'é',\n é FROM scorse", "unknown_table", (2, 9), "did you mean scores?"),
+        ("SELECT 1,\n  cuont(id) FROM runs", "refused_function", (2, 3), "did you mean count?"),
+        ("SELECT 'é', read_text('x')", "refused_function", (1, 13), None),
+        ("SELECT 1 FROM runs WHERE\n  repeat('x', 99999) = 'x'", "refused_statement", (2, 3), None),
+        ("SELECT id FROM runs\nWHERE WHERE", "syntax", (2, 7), None),
+        ("SELECT id\nFROM runs AT (VERSION => 1)", "refused_statement", (2, 6), None),
+        ("SUMMARIZE runs", "refused_statement", (None, None), "GET /v1/tables lists tables and columns"),
     ],
 )
 def test_refusal_says_where_and_what_was_meant(
-    sql: str, code: str, line: int | None, col: int | None, hint: str | None, serialize: Serialize
+    sql: str, code: str, place: tuple[int | None, int | None], hint: str | None, serialize: Serialize
 ) -> None:
     """A refusal has the line and column of its cause, in characters, and the nearest known name."""
     error = refusal(sql, serialize)
-    assert (code, line, col) == (error.code, error.line, error.col)
+    assert (code, place) == (error.code, (error.line, error.col))
     if hint is not None:
         assert hint == error.hint
 
@@ -53,7 +53,8 @@ def test_dynamic_pivot_is_refused_with_its_remedy(serialize: Serialize) -> None:
 @pytest.mark.parametrize("hidden", ["internal.hot_runs", "pg_catalog.pg_tables", "main.folded"])
 def test_hidden_table_reads_like_a_missing_one(hidden: str, serialize: Serialize) -> None:
     """The refusal of a table that exists but is hidden tells nothing more than that of one that does not exist."""
-    missing = "q" * len(hidden.split(".")[0]) + "." + "q" * len(hidden.split(".")[1])
+    schema, table = hidden.split(".")
+    missing = f"{'q' * len(schema)}.{'q' * len(table)}"
     shown, made_up = refusal(f"FROM {hidden}", serialize), refusal(f"FROM {missing}", serialize)
     assert shown.code == made_up.code
     assert shown.message.replace(hidden, missing) == made_up.message

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_realistic_query_is_accepted_and_runs(
     case: Case, serialize: Serialize, empty_tables: duckdb.DuckDBPyConnection
 ) -> None:
-    """A realistic query passes unchanged, reads public tables only, and its text runs on an engine with those tables."""
+    """A realistic query passes unchanged, reads public tables only, and runs on an engine that has those."""
     query = check(case.sql, serialize, case.parameters)
     assert case.sql.startswith(query.sql)
     assert query.tables <= TABLE.keys()

@@ -51,34 +51,34 @@ def test_complaint_keeps_code_place_and_suggestion(
 def test_shortened_excerpt_without_the_text_gives_the_line_only(empty_tables: duckdb.DuckDBPyConnection) -> None:
     """Where DuckDB cut its excerpt, a column nobody can know is not invented."""
     error = engine_error(raised(empty_tables, LONG))
-    assert (2, None) == (error.line, error.col)
+    assert (error.line, error.col) == (2, None)
 
 
 @pytest.mark.parametrize(
-    ("message", "code", "secrets"),
+    ("message", "code", "secret"),
     [
-        ('IO Error: Could not read "/data/w/default/runs/day=2026-01-01/a.parquet": Input/output error', "engine_error", "/data"),
-        ("Invalid Input Error: No magic bytes found at end of file '/data/w/x/spans/day=2026-01-01/b.parquet'", "engine_error", "/data"),
-        ("INTERNAL Error: Attempted to access index 1 within vector of size 1 /build/src/x.cpp", "engine_error", "/build"),
-        ('Binder Error: something about internal."hot_runs" and internal.sealed_hidden', "engine_error", "internal."),
-        ('Binder Error: something about "memory"."internal"."hidden_spans"', "engine_error", "hidden_spans"),
-        ('Binder Error: Referenced column "x" not found in FROM clause!\nCandidate bindings: "_arrival", "id"', "unknown_column", "_arrival"),
-        ('Catalog Error: Table with name x does not exist!\nDid you mean "pg_catalog.pg_class" or "hot_runs"?', "unknown_table", "pg_class"),
-        ("Out of Memory Error: failed to allocate data of size 1.0 GiB (953.6 MiB/953.6 MiB used) /tmp/spill/x", "memory_limit", "/tmp"),
+        ('IO Error: Could not read "/data/w/a/runs/day=2026-01-01/a.parquet": gone', "engine_error", "/data"),
+        ("Invalid Input Error: No magic bytes in file '/data/w/x/day=2026-01-01/b.parquet'", "engine_error", "/data"),
+        ("INTERNAL Error: index 1 within vector of size 1 /build/src/x.cpp", "engine_error", "/build"),
+        ('Binder Error: about internal."hot_runs" and internal.sealed_hidden', "engine_error", "internal."),
+        ('Binder Error: about "memory"."internal"."hidden_spans"', "engine_error", "hidden_spans"),
+        ('Binder Error: Referenced column "x" not found\nCandidate bindings: "_arrival"', "unknown_column", "_arrival"),
+        ('Catalog Error: Table with name x does not exist!\nDid you mean "pg_class"?', "unknown_table", "pg_class"),
+        ("Out of Memory Error: failed to allocate 1.0 GiB (953.6 MiB used) /mnt/spill/x", "memory_limit", "/mnt"),
         ("INTERRUPT Error: Interrupted!", "timeout", "/"),
         ("Conversion Error: Could not convert string 's3://bucket/a/b/c' to INT32", "engine_error", "bucket"),
-        ("Invalid Input Error: Division by zero. Use TRY(...), or SET error_on_division_by_zero=false to return NULL.", "engine_error", "SET"),
+        ("Invalid Input Error: x. Use TRY(...), or SET error_on_x=false to return NULL.", "engine_error", "SET"),
     ],
-)  # fmt: skip
-def test_nothing_internal_passes(message: str, code: str, secrets: str) -> None:
+)
+def test_nothing_internal_passes(message: str, code: str, secret: str) -> None:
     """Paths, internal and physical names, and advice about settings are not repeated."""
     error = engine_error(message)
     assert code == error.code
-    assert secrets not in f"{error.message} {error.hint}"
+    assert secret not in f"{error.message} {error.hint}"
 
 
 @pytest.mark.parametrize(
-    "message", ["", "x", "LINE 1: ", "Error: ", "LINE 9: x\n        ^", "Binder Error: " + "x" * 9999]
+    "message", ["", "x", "LINE 1: ", "Error: ", "LINE 9: x\n        ^", "Binder Error: " + "x" * 999]
 )
 def test_odd_message_is_still_an_engine_error(message: str) -> None:
     """Whatever the engine says, the answer is one coded error of bounded length."""

@@ -30,7 +30,9 @@ _PIECES = re.compile(r"\w+|\s+|'[^']*'|.", re.DOTALL)
 _NAME = re.compile(r'(?:"(?:[^"]|"")*+"|[^\s"])+')
 """A table's name, without the alias and the sampling that the oracle may put behind it."""
 
-STATEMENTS = [_PIECES.findall(case.sql) for case in (*ACCEPTED, *REFUSED)]
+REALISTIC = [_PIECES.findall(case.sql) for case in ACCEPTED]
+STATEMENTS = REALISTIC + [_PIECES.findall(case.sql) for case in REFUSED]
+NAMES = [*TABLE, "secrets", "internal", "main", "a", "t", "calls", "scored", "duckdb_tables", "pg_class", "id", "query"]
 
 FRAGMENTS = [
     *("(", ")", "[", "]", ",", ";", ".", "::", "--", "/*", "*/", "'", '"', "$$", "\n", " "),
@@ -54,10 +56,14 @@ FRAGMENTS = [
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
     """One statement of the corpora with a few pieces dropped, doubled, swapped, or replaced by foreign ones."""
-    pieces = list(draw(st.sampled_from(STATEMENTS)))
-    for _ in range(draw(st.integers(1, 5))):
+    pieces = list(draw(st.sampled_from(draw(st.sampled_from((STATEMENTS, REALISTIC, REALISTIC))))))
+    for _ in range(draw(st.sampled_from((1, 1, 1, 2, 4)))):
         at = draw(st.integers(0, max(0, len(pieces) - 1)))
-        match draw(st.sampled_from(("drop", "double", "swap", "insert", "replace", "splice"))):
+        match draw(st.sampled_from(("rename", "rename", "drop", "double", "swap", "insert", "replace", "splice"))):
+            case "rename":
+                words = [i for i, piece in enumerate(pieces) if piece.isidentifier()]
+                if words:
+                    pieces[draw(st.sampled_from(words))] = draw(st.sampled_from(NAMES))
             case "drop":
                 del pieces[at : at + draw(st.integers(1, 4))]
             case "double":
@@ -101,4 +107,4 @@ def test_mutated_sql_never_escapes(
         return
     names = {str(_NAME.findall(name)[0]).lower().replace('"', "") for name in found}
     assert names <= PUBLIC
-    assert {name.removeprefix("main.") for name in names} == query.tables
+    assert {name.removeprefix("main.") for name in names} <= query.tables  # the oracle skips a CTE nobody reads

@@ -92,7 +92,7 @@ def test_brackets_in_quotes_and_comments_do_not_count(sql: str) -> None:
 
 def test_only_trailing_semicolons_and_space_are_removed() -> None:
     """The text that will run is the caller's, up to what trails."""
-    assert "  SELECT ';' ; -- x" == prechecked("  SELECT ';' ; -- x ;\n;")
+    assert prechecked("  SELECT ';' ; -- x ;\n;") == "  SELECT ';' ; -- x"
 
 
 @given(st.text(alphabet=st.sampled_from("aE1 \n\r'\"$()[]{},;.:-/*+\\é\x00\ufeff\ud800"), max_size=60))
@@ -100,8 +100,7 @@ def test_any_text_passes_or_is_refused_in_order(sql: str) -> None:
     """Gate 1 raises nothing but its own error, and what passes has only lost its end."""
     try:
         text = prechecked(sql)
-    except QueryError as error:
-        assert error.code in {"syntax", "refused_statement", "too_large"}
-    else:
-        assert sql.startswith(text)
-        assert sql[len(text) :].strip("; \t\r\n") == ""
+    except QueryError:
+        return
+    assert sql.startswith(text)
+    assert not sql[len(text) :].strip("; \t\r\n")

@@ -44,6 +44,10 @@ SELECT * FROM "runs.parquet"
 ;
 -- class: files
 -- code: unknown_table
+SELECT * FROM ''
+;
+-- class: files
+-- code: unknown_table
 FROM 's3://bucket/x.parquet'
 ;
 -- class: files
@@ -490,6 +494,10 @@ SELECT * FROM runs AT (VERSION => 1)
 DESCRIBE runs
 ;
 -- class: show
+-- code: syntax
+SELECT * FROM (EXPLAIN SELECT 1)
+;
+-- class: show
 -- code: refused_statement
 SUMMARIZE runs
 ;
@@ -641,6 +649,10 @@ SELECT * FROM rums
 -- class: typing errors
 -- code: refused_function
 SELECT cuont(id) FROM runs
+;
+-- class: parser tricks
+-- code: syntax
+SELECT {'a': {: 2}}
 ;
 -- class: typing errors
 -- code: syntax
