@@ -125,7 +125,8 @@ def _head(blocks: Iterator[bytes]) -> bytes:
         if head.strip() or len(head) > _HEAD:
             break
     if not head.strip():
-        raise InputError("the file is empty" if not head else "the file begins with nothing but white space")
+        found = "begins with nothing but white space" if head else "is empty"
+        raise InputError(f"the file {found}", code="malformed")
     if head.startswith(_UTF_16):
         raise InputError("the file is UTF-16", code="malformed", hint="save it as UTF-8")
     if _BINARY.search(head, 0, _PEEK):

@@ -19,6 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 
+from ingest.columns import batch, documents
 from warehouse.errors import InputError
 from warehouse.schema import FILE
 
@@ -124,8 +125,8 @@ def decode_traces(body: bytes, content_type: str, received_at_us: int) -> Traces
                 else:
                     row = _row(span, resource)
                     row |= {"scope_name": scope.name or None, "scope_version": scope.version or None}
-                    made.rows.append(row | {"_received_at": received_at_us, "_given": True})
-    return Traces(_batch(made.rows), len(made.faults), tuple(dict.fromkeys(made.faults)))
+                    made.rows.append(row | {"_given": True})
+    return Traces(_batch(made.rows, received_at_us), len(made.faults), tuple(dict.fromkeys(made.faults)))
 
 
 def answer(traces: Traces, content_type: str) -> bytes:
@@ -234,20 +235,20 @@ def _finish_reason(text: str | None) -> str | None:
     return str(reasons[0]) if reasons else None
 
 
-def _events(events: Iterable[trace.Span.Event]) -> str | None:
+def _events(events: Iterable[trace.Span.Event]) -> bytes | None:
     made = [
         {"name": event.name, "time_unix_nano": str(event.time_unix_nano), "attributes": _texts(event.attributes)}
         for event in events
     ]
-    return msgspec.json.encode(made).decode() if made else None
+    return msgspec.json.encode(made) if made else None
 
 
-def _links(links: Iterable[trace.Span.Link]) -> str | None:
+def _links(links: Iterable[trace.Span.Link]) -> bytes | None:
     made = [
         {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _texts(link.attributes)}
         for link in links
     ]
-    return msgspec.json.encode(made).decode() if made else None
+    return msgspec.json.encode(made) if made else None
 
 
 def _texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
@@ -280,13 +281,10 @@ def _plain(value: AnyValue) -> Any:  # noqa: PLR0911 - one case a type
             return None
 
 
-def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+def _batch(rows: list[dict[str, Any]], received_at_us: int) -> pa.RecordBatch:
     schema = FILE["spans"].arriving
-    columns: list[pa.Array[Any]] = []
+    columns: dict[str, pa.Array[Any]] = {}
     for name, kind in zip(schema.names, schema.types, strict=True):
         values = [row.get(name) for row in rows]
-        if kind == pa.json_():
-            columns.append(pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string())))
-        else:
-            columns.append(pa.array(values, kind))
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+        columns[name] = documents(values) if kind == pa.json_() else pa.array(values, kind)
+    return batch("spans", columns, len(rows), received_at_us)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - read by pytest when it runs
 
 import httpx
 import pytest

@@ -101,7 +101,7 @@ def _score(r: dict[str, Any]) -> Rows:
     ts = NOW if r.get("ts") is None else r["ts"]
     copied = ("name", "label", "run_id", "step_id", "trace_id", "span_id", "source", "scorer_id", "comment")
     row = {name: r.get(name) for name in copied}
-    experiment = r.get("experiment") or {}
+    experiment: dict[str, Any] = r.get("experiment") or {}
     row |= {"value": None if value is None else float(value), "kind": kind, "ts": ts, "received_at": NOW}
     row |= {"experiment": experiment.get("name"), "variant": experiment.get("variant")}
     row |= {"attributes": _compact(r.get("attributes") or None), "_given": r.get("ts") is not None}
@@ -118,7 +118,7 @@ def _score(r: dict[str, Any]) -> Rows:
 
 
 def _deferral(r: dict[str, Any]) -> Rows:
-    experiment = r.get("experiment") or {}
+    experiment: dict[str, Any] = r.get("experiment") or {}
     row = {"id": r.get("id") or f"{_escape(r['run_id'])}/{_escape(r['scorer_id'])}", "scorer_id": r["scorer_id"]}
     row |= {"run_id": r["run_id"], "experiment": experiment.get("name"), "variant": experiment.get("variant")}
     row |= {"input": _compact(r.get("input")), "created_at": NOW if r.get("created_at") is None else r["created_at"]}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
+from ingest.columns import documents
 from queries.snapshots import Snapshots
 from warehouse.engine import rows_of
 from warehouse.keeper import Keeper, Limits
@@ -29,7 +30,7 @@ def batch(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
     for name, kind in zip(schema.names, schema.types, strict=True):
         values = [row.get(name) for row in rows]
         if kind == pa.json_():
-            columns.append(pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string())))
+            columns.append(documents([None if value is None else value.encode() for value in values]))
         else:
             columns.append(pa.array(values, kind))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
