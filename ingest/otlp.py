@@ -285,6 +285,8 @@ def _batch(rows: list[dict[str, Any]], received_at_us: int) -> pa.RecordBatch:
     schema = FILE["spans"].arriving
     columns: dict[str, pa.Array[Any]] = {}
     for name, kind in zip(schema.names, schema.types, strict=True):
+        if name == "_received_at":
+            continue
         values = [row.get(name) for row in rows]
         columns[name] = documents(values) if kind == pa.json_() else pa.array(values, kind)
     return batch("spans", columns, len(rows), received_at_us)

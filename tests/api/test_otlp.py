@@ -38,6 +38,8 @@ def test_a_real_exporters_spans_are_visible_at_once(server: Server) -> None:
         ["answer", "other", None, None, "UNSET", None, "agent", "1.2", True, True, '["a","b"]'],
         ["chat", "llm", "gpt-x", 120, "ERROR", "cut off", "agent", "1.2", False, True, None],
     ] == rows
+    before = "2026-01-01T00:00:00Z"
+    assert [[0]] == server.ask("SELECT count(*) FROM spans WHERE service_name = 'agent'", known_at=before)
     assert [["otlp-run"]] == server.ask("SELECT run_id FROM spans WHERE name = 'answer' AND service_name = 'agent'")
 
 

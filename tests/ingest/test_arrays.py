@@ -6,7 +6,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.arrays import begins_array, elements
@@ -19,6 +19,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(json_values, max_size=6), st.sampled_from([None, 0, 2]), st.booleans())
 def test_elements_are_those_of_the_array(values: list[object], indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001
     """Each element, parsed on its own, is the element that a JSON parser finds in the whole."""
@@ -27,6 +28,7 @@ def test_elements_are_those_of_the_array(values: list[object], indent: int | Non
     assert values == [json.loads(element) for element in elements(body)]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_cut_or_refused(tail: bytes) -> None:
     """Whatever follows the opening bracket is cut into elements or raises InputError, nothing else."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.body import unpack
@@ -41,6 +41,7 @@ ENCODINGS: list[tuple[str | None, Callable[[bytes], bytes]]] = [
 
 
 @pytest.mark.parametrize(("encoding", "pack"), ENCODINGS)
+@settings(deadline=None)
 @given(members=st.lists(st.binary(max_size=200), min_size=1, max_size=3), size=st.integers(1, 40))
 def test_members_sent_in_pieces_unpack_to_their_contents(
     encoding: str | None, pack: Callable[[bytes], bytes], members: list[bytes], size: int
@@ -60,6 +61,7 @@ def test_a_member_longer_than_one_step_unpacks_whole(encoding: str, pack: Callab
 
 
 @pytest.mark.parametrize(("encoding", "pack"), PACKED)
+@settings(deadline=None)
 @given(data=st.data())
 def test_packed_data_cut_anywhere_is_malformed(
     encoding: str, pack: Callable[[bytes], bytes], data: st.DataObject
@@ -73,6 +75,7 @@ def test_packed_data_cut_anywhere_is_malformed(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@settings(deadline=None)
 @given(garbage=st.binary(max_size=300))
 def test_garbage_is_malformed(encoding: str, garbage: bytes) -> None:
     """Bytes that are no gzip or zstd raise nothing but InputError `malformed`."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.declare import EXPERIMENT_OPTIONS, SCORE_FIELDS, experiment_declaration, score_definition
@@ -160,6 +160,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*EXPERIMENT_OPTIONS, *SCORE_FIELDS]), anything, max_size=3))
 def test_any_json_is_declared_or_refused(options: dict[str, Any]) -> None:
     """No options raise anything but InputError."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.files import Chunk, chunks
@@ -45,6 +45,7 @@ def until_error(source: Iterator[Chunk]) -> tuple[list[Chunk], InputError | None
 
 
 @pytest.mark.parametrize("pack", PACKINGS)
+@settings(deadline=None)
 @given(
     lines=st.lists(st.sampled_from([b"{}", b"", b" ", b'{"a":"long"}', b"bad"]), min_size=1, max_size=30),
     ended=st.booleans(),
@@ -73,6 +74,7 @@ def test_chunks_are_the_file_in_whole_lines(
 
 @pytest.mark.parametrize("pack", PACKINGS)
 @pytest.mark.parametrize("indent", [None, 2])
+@settings(deadline=None)
 @given(
     values=st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=3) | st.lists(st.integers())), max_size=9),
     target=st.integers(1, 60),
@@ -142,6 +144,7 @@ def test_what_holds_no_records_is_refused_in_words(content: bytes, said: str) ->
         list(chunks(io.BytesIO(content)))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([b"", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"[", b"{"]))
 def test_any_bytes_are_chunks_or_an_input_error(tail: bytes, head: bytes) -> None:
     """No file raises anything but InputError."""

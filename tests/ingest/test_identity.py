@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.identity import deferral_id, escaped, score_id
@@ -22,6 +22,7 @@ on_sessions = st.fixed_dictionaries({"session": st.tuples(parts, parts)})
 scores = st.tuples(parts, st.one_of(on_runs, on_traces, on_sessions))
 
 
+@settings(deadline=None)
 @given(scores, scores)
 def test_different_scores_have_different_ids(
     one: tuple[str, dict[str, Any]], other: tuple[str, dict[str, Any]]
@@ -31,6 +32,7 @@ def test_different_scores_have_different_ids(
     assert same == (score_id(one[0], **one[1]) == score_id(other[0], **other[1]))
 
 
+@settings(deadline=None)
 @given(parts, parts, parts, parts)
 def test_different_deferrals_have_different_ids(run: str, scorer: str, other_run: str, other_scorer: str) -> None:
     """Two ids are equal exactly when run and scorer are."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.limits import Limits
@@ -170,6 +170,7 @@ good_events = st.fixed_dictionaries({"type": st.just("event"), "name": st.text(m
 some_records: st.SearchStrategy[Any] = good_events | st.sampled_from([{}, 1, "}\n{", {"type": "x"}, {"type": "event"}])
 
 
+@settings(deadline=None)
 @given(st.lists(some_records, max_size=8), st.sampled_from(["\n", "\r\n", "\n\n", " \n\t"]))
 def test_lines_taken_at_once_are_the_lines_taken_one_by_one(records: list[Any], end: str) -> None:
     """What a record comes to does not depend on its neighbours, nor on the form it is sent in."""
@@ -179,6 +180,7 @@ def test_lines_taken_at_once_are_the_lines_taken_one_by_one(records: list[Any], 
     assert alone == outcomes(decode(f"[{','.join(texts)}]".encode(), JSON))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(['{"type":"event","name":"a"}', "{", "}", "\n", "\r", " ", ",", '"', "{}"]), max_size=9)
 )

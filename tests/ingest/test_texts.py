@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.texts import ID, LABEL, NAME, SCORE_NAME, SESSION_ID, SESSION_KEY, WORD, TextRule
@@ -16,6 +16,7 @@ texts = st.lists(st.none() | tricky | st.text(max_size=6), max_size=12)
 
 
 @pytest.mark.parametrize("rule", RULES)
+@settings(deadline=None)
 @given(values=texts)
 def test_a_column_has_the_faults_of_its_texts(rule: TextRule, values: list[str | None]) -> None:
     """Checking a column finds the faulty texts, all of them, in order."""

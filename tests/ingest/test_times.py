@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.times import EARLIEST_US, LATEST_US, instant, instants
@@ -98,6 +98,7 @@ columns: st.SearchStrategy[Times] = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(columns)
 def test_a_column_is_read_like_its_times(values: Times) -> None:
     """The shortcut for columns of one form reads what the scalar rule reads."""
@@ -106,6 +107,7 @@ def test_a_column_is_read_like_its_times(values: Times) -> None:
     assert not faults
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789-:TZ.+ tz", max_size=30))
 def test_arrow_reads_no_text_that_the_rule_refuses(text: str) -> None:
     """A column accepts a text exactly when the rule does, with the same value."""
