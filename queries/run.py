@@ -39,6 +39,25 @@ class Result:
     truncated: bool
 
 
+def bind(
+    connection: engine.Connection, query: GuardedQuery, parameters: Sequence[Any] | Mapping[str, Any]
+) -> engine.Relation:
+    """Let the engine resolve every name; nothing has run yet.
+
+    Raises:
+        QueryError: `unknown_column` and the like, with the place.
+    """
+    try:
+        return connection.sql(query.sql, params=parameters or None)
+    except engine.BindError:
+        # Only `execute` says where; a statement that does not bind does not run there either.
+        try:
+            connection.execute(query.sql, parameters)
+        except engine.Error as error:
+            raise engine_error(str(error), query.sql) from error
+        raise
+
+
 def run(
     connection: engine.Connection,
     query: GuardedQuery,
@@ -53,7 +72,7 @@ def run(
     timer = threading.Timer(limits.seconds, connection.interrupt)
     timer.start()
     try:
-        relation = connection.sql(query.sql, params=parameters or None)
+        relation = bind(connection, query, parameters)
         types = tuple(str(type_) for type_ in relation.types)
         reader = relation.to_arrow_reader(BATCH_ROWS)
         batches: list[pa.RecordBatch] = []

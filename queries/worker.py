@@ -24,7 +24,7 @@ from queries.experiments.options import known_at_of
 from queries.experiments.report import report
 from queries.guard.explain import engine_error
 from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, frame
-from queries.run import Limits, Result, run
+from queries.run import Limits, Result, bind, run
 from queries.snapshots import Snapshots
 from queries.values import json_rows
 from warehouse.engine import Connection, Error, ReadEngine, rows_of, serializer
@@ -127,7 +127,7 @@ class Worker:
         try:
             query = guard.check(ask.sql, self._serialize, _names(ask.params))
             engine = self._snapshots.engine()
-            _bind(engine.cursor(), query.sql, ask.params)
+            bind(engine.cursor(), query, ask.params)
         except QueryError as error:
             return msgspec.json.encode(
                 {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error))}]}
@@ -150,14 +150,6 @@ class Worker:
             "SELECT " + ", ".join(f'(SELECT count(*) FROM "{name}") AS "{name}"' for name in names), []
         )
         return counted.to_pylist()[0]
-
-
-def _bind(connection: Connection, sql: str, params: list[Any] | dict[str, Any]) -> None:
-    """Let the engine resolve every name without running anything."""
-    try:
-        connection.execute(f"EXPLAIN {sql}", params)
-    except Error as error:
-        raise engine_error(str(error), sql) from error
 
 
 def _rows(connection: Connection) -> Any:

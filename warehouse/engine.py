@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from warehouse.paths import WorkspacePaths
 
 Connection = duckdb.DuckDBPyConnection
+Relation = duckdb.DuckDBPyRelation
 Error = duckdb.Error
+BindError = duckdb.BinderException
 InterruptError = duckdb.InterruptException
 
 _SETTINGS = (

@@ -81,6 +81,12 @@ def test_a_refusal_names_the_place_and_the_nearest_name(server: Server) -> None:
     error = assert_error(server.http.post("/v1/query", json={"sql": "SELECT id\nFROM rums"}), "unknown_table")
     assert (2, 6) == (error["line"], error["col"])
     assert "runs" in error["hint"]
+    unbound = {"sql": "SELECT\n  valeu FROM scores"}
+    error = assert_error(server.http.post("/v1/query", json=unbound), "unknown_column")
+    assert (2, 3) == (error["line"], error["col"])
+    assert "value" in error["hint"]
+    [diagnostic] = server.http.post("/v1/query/check", json=unbound).json()["diagnostics"]
+    assert (2, 3, "unknown_column") == (diagnostic["line"], diagnostic["col"], diagnostic["code"])
 
 
 def test_health(server: Server) -> None:
