@@ -46,11 +46,9 @@ class _GzipMember:
         self.rest = b""
 
     def feed(self, packed: bytes) -> Iterator[bytes]:
-        part = b""
-        # A full part can mean that more waits inside zlib although all input is consumed.
-        while not self._stream.eof and (packed or len(part) == _STEP):
-            part = self._stream.decompress(packed, _STEP)
-            yield part
+        # What waits inside zlib when all of `packed` is consumed comes with the next feed: the checksum is still due.
+        while packed and not self._stream.eof:
+            yield self._stream.decompress(packed, _STEP)
             packed = self._stream.unconsumed_tail
         self.ended = self._stream.eof
         self.rest = self._stream.unused_data

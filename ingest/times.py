@@ -81,8 +81,8 @@ def _all_texts(values: Sequence[str | float | None]) -> pa.Array[Any] | None:
 
 def _all_milliseconds(values: Sequence[str | float | None]) -> pa.Array[Any] | None:
     try:
-        # As floating point: pyarrow would cut fractions off integers silently. Microseconds up to 2100 are exact.
-        microseconds = pc.round(pc.multiply(pa.array(values, pa.float64()), 1000.0))
+        # As floating point, which holds microseconds up to 2100 exactly: to integers pyarrow would cut silently.
+        microseconds = pc.multiply(pa.array(values, pa.float64()), 1000.0)
         return _in_range(microseconds.cast(pa.int64()).cast(TIME))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import tempfile
 from typing import TYPE_CHECKING
@@ -74,6 +75,10 @@ class Workers:
             await worker.kill()
 
 
+_GONE = (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError, RuntimeError)
+"""How a worker that is no more shows itself; RuntimeError is uvloop's word for a pipe that has closed."""
+
+
 class _Worker:
     def __init__(self, root: str, limits: Limits) -> None:
         self._root = root
@@ -95,7 +100,7 @@ class _Worker:
                     raise QueryError(
                         f"the query did not stop at its deadline and was killed after {seconds:g} s", code="timeout"
                     ) from None
-                except (asyncio.IncompleteReadError, BrokenPipeError, ConnectionResetError):
+                except _GONE:
                     await self.kill()
                     raise QueryError(
                         "the query ended its worker, most likely for want of memory",
@@ -113,8 +118,9 @@ class _Worker:
             await self._ready()
 
     async def _ready(self) -> Process:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and _lives(self._process):
             return self._process
+        await self.kill()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
@@ -143,6 +149,16 @@ class _Worker:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def _lives(process: Process) -> bool:
+    """Tell whether a process still runs, also before the event loop has heard of its end."""
+    if process.returncode is not None:
+        return False
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
 
 
 async def _exchange(process: Process, ask: Ask) -> tuple[Answer, bytes]:

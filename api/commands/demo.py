@@ -34,6 +34,7 @@ EXAMPLES = "Example: upshot demo --port 9000"
 
 BATCH = 2_000
 START_SECONDS = 30.0
+STOP_SECONDS = 20.0
 PORTS_TRIED = 50
 
 _MARKER = "made-by-upshot-demo"
@@ -62,7 +63,11 @@ def demo(
         console.print("\nstopping: sealing what is left")
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()  # what was answered is in the log and is found again
+            server.wait()
 
 
 def _terminated(number: int, _frame: FrameType | None) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from queries.experiments.declared import Declared
     from queries.experiments.observations import Observations
-    from queries.experiments.options import Guardrail, Options
+    from queries.experiments.options import Options
+    from warehouse.options import Guardrail
 
 HEAVY_RUNS_SHARE = 0.15
 """Share of the sum that the largest 1 % of runs may carry before the tail is heavy."""

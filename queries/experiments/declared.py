@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from queries.experiments.observations import Rows, Statement
-from queries.experiments.options import Guardrail, Options, merged, named
+from queries.experiments.options import Options, merged, named
 from warehouse.errors import NotFoundError, shown
+from warehouse.options import Guardrail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

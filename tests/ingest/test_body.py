@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,14 @@ def test_members_sent_in_pieces_unpack_to_their_contents(
     assert b"".join(members) == unpack(packed, encoding, LIMITS)
 
 
+@pytest.mark.parametrize("size", [1, 1000, 1 << 20])
 @pytest.mark.parametrize(("encoding", "pack"), PACKED)
-def test_a_member_longer_than_one_step_unpacks_whole(encoding: str, pack: Callable[[bytes], bytes]) -> None:
-    """Content that takes many bounded steps comes out entire."""
-    content = bytes(range(256)) * 40_000
-    assert content == unpack(pack(content), encoding, LIMITS)
+def test_members_longer_than_one_step_unpack_whole(encoding: str, pack: Callable[[bytes], bytes], size: int) -> None:
+    """Content that takes many bounded steps comes out entire, packed well or hardly, member after member."""
+    contents = [bytes(3 << 20), hashlib.shake_128(b"hardly").digest(5_000), bytes(range(256)) * 9_000]
+    packed = b"".join(pack(content) for content in contents)
+    pieces = [packed[at : at + size] for at in range(0, len(packed), size)]
+    assert b"".join(contents) == unpack(pieces, encoding, LIMITS)
 
 
 @pytest.mark.parametrize(("encoding", "pack"), PACKED)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.declare import EXPERIMENT_OPTIONS, SCORE_FIELDS, experiment_declaration, score_definition
+from ingest.declare import SCORE_FIELDS, experiment_declaration, score_definition
 from tests.ingest.support import NOW, rows
 from warehouse.errors import InputError
+from warehouse.options import DECLARABLE
 from warehouse.schema import FILE
 
 DECLARED: dict[str, Any] = {
@@ -37,7 +38,7 @@ DECLARED: dict[str, Any] = {
 
 
 def test_an_experiment_is_declared_as_a_row() -> None:
-    """Three options are columns, all others JSON; times are written alike, whatever their form."""
+    """Three options are columns, all others JSON, as they were given."""
     batch = experiment_declaration("prompt", DECLARED, NOW)
     [row] = rows(batch)
     assert FILE["experiment_declarations"].arriving == batch.schema
@@ -46,19 +47,17 @@ def test_an_experiment_is_declared_as_a_row() -> None:
     )
     assert (NOW, NOW, "") == (row["declared_at"], row["_received_at"], row["_day_id"])
     columns = ("control", "unit", "primary_score")
-    times = {"since": "2026-09-01T00:00:00.000000Z", "as_of": "2026-09-21T14:13:20.000000Z"}
-    times |= {"known_at": "2026-10-01T00:00:00.000000Z", "planned_end": "2026-12-24T00:00:00.000000Z"}
-    assert {k: v for k, v in DECLARED.items() if k not in columns} | times == json.loads(row["options"])
+    assert {k: v for k, v in DECLARED.items() if k not in columns} == json.loads(row["options"])
 
 
 def test_every_option_can_be_declared() -> None:
     """The example above leaves out no option."""
-    assert set(EXPERIMENT_OPTIONS) == set(DECLARED)
+    assert set(DECLARABLE) == set(DECLARED)
 
 
 def test_null_is_as_good_as_nothing() -> None:
     """Options that are null are not declared."""
-    [row] = rows(experiment_declaration("e", dict.fromkeys(EXPERIMENT_OPTIONS), NOW))
+    [row] = rows(experiment_declaration("e", dict.fromkeys(DECLARABLE), NOW))
     assert (None, None, None, "{}") == (row["control"], row["unit"], row["primary_score"], row["options"])
 
 
@@ -76,13 +75,12 @@ BAD_OPTIONS: list[tuple[str, Any, str]] = [
     ("unit", "account", "session:<key>"),
     ("unit", "session:", "session:<key>"),
     ("unit", "attribute: ", "attribute:<name>"),
-    ("unit", 5, "session:<key>"),
     ("control", "", "must not be empty"),
     ("control", 1, "must be text"),
     ("primary_score", "it's", "character '"),
-    ("secondary_scores", "tone", "must be a list"),
-    ("secondary_scores", ["tone", 1], "secondary_scores[1]"),
-    ("guardrails", {}, "must be a list"),
+    ("secondary_scores", "tone", "a JSON list"),
+    ("secondary_scores", ["tone", 1], "must be text"),
+    ("guardrails", {}, "a JSON list"),
     ("guardrails", [{"margin": 1}], "guardrails[0]"),
     ("guardrails", [{"score": "a", "margin": -1}], "guardrails[0].margin"),
     ("guardrails", [{"score": "a", "mragin": 1}], "did you mean 'margin'?"),
@@ -91,19 +89,15 @@ BAD_OPTIONS: list[tuple[str, Any, str]] = [
     ("alpha", 0, "above 0 and at most 0.5"),
     ("alpha", 0.51, "above 0 and at most 0.5"),
     ("alpha", True, "above 0 and at most 0.5"),
-    ("alpha", "0.05", "above 0 and at most 0.5"),
     ("alpha", float("nan"), "above 0 and at most 0.5"),
     ("margin", -0.1, "at least 0"),
     ("margin", float("inf"), "at least 0"),
     ("margin", 10**400, "at least 0"),
-    ("weights", {}, "an object of variants"),
-    ("weights", [1], "an object of variants"),
-    ("weights", {"a": 0}, "weights.a"),
-    ("weights", {"a": "1"}, "weights.a"),
-    ("weights", {"": 1}, "must not be empty"),
-    ("since", "soon", "is no time"),
-    ("since", True, "must be a time"),
-    ("planned_end", "2100-01-01", "up to 2100"),
+    ("weights", {}, "a JSON object of variants"),
+    ("weights", [1], "a JSON object of variants"),
+    ("weights", {"a": 0}, "one of them above 0"),
+    ("since", "soon", "an ISO 8601 time"),
+    ("since", True, "an ISO 8601 time"),
     ("environment", "x" * 513, "at most 512"),
     ("maturity", "72", "such as 72h"),
     ("maturity", "3651d", "at most 3650d"),
@@ -161,7 +155,7 @@ anything = st.recursive(
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from([*EXPERIMENT_OPTIONS, *SCORE_FIELDS]), anything, max_size=3))
+@given(st.dictionaries(st.sampled_from([*DECLARABLE, *SCORE_FIELDS]), anything, max_size=3))
 def test_any_json_is_declared_or_refused(options: dict[str, Any]) -> None:
     """No options raise anything but InputError."""
     for declare in (experiment_declaration, score_definition):

@@ -120,6 +120,18 @@ def test_an_element_left_out_is_still_a_record() -> None:
     assert b"1\n,\n" == chunk.body
 
 
+def test_a_line_break_inside_an_element_neither_joins_nor_mends_it() -> None:
+    """An element stays one line, and one that was no JSON stays none."""
+    [chunk] = chunks(io.BytesIO(b'[1\n2,"a\nb",{\n}]'))
+    for line, good in zip(chunk.body.split(b"\n")[:-1], [False, False, True], strict=True):
+        try:
+            json.loads(line)
+        except ValueError:
+            assert not good
+        else:
+            assert good
+
+
 UNREADABLE: list[tuple[bytes, str]] = [
     (b"", "empty"),
     (b"\n \r\n", "white space"),

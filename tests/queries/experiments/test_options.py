@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from queries.experiments.options import duration_text, merged
+from queries.experiments.options import merged
 from warehouse.clock import iso
 from warehouse.errors import InputError
+from warehouse.options import duration_text
 
 NOW = 1_793_491_200_000_000
 
