@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+"""Media type of an Arrow IPC stream."""
+
 HEAD_BYTES = 4
 BODY_BYTES = 8
 

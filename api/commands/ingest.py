@@ -107,8 +107,10 @@ def _one(name: str, destination: Destination, console: Console, advance: Callabl
     accepted, rejected = 0, 0
     started = time.monotonic()
     fault: UpshotError | None = None
+
     try:
         for chunk in chunks(source):
+            # One after another: of two scores without a time the one that arrives later counts, as in the file.
             taken, refused = destination.send(chunk.body)
             accepted += taken
             for index, reason in refused:
@@ -122,18 +124,23 @@ def _one(name: str, destination: Destination, console: Console, advance: Callabl
         if isinstance(error, TransientError) and error.code == "unavailable":
             raise
         fault = error
+    _summarise(name, console, fault, accepted, rejected, accepted / max(time.monotonic() - started, 1e-9))
+    if fault is not None:
+        return exit_code(fault.code)
+    return EXIT_FAILED if rejected else EXIT_OK
+
+
+def _summarise(
+    name: str, console: Console, fault: UpshotError | None, accepted: int, rejected: int, rate: float
+) -> None:
     if rejected > SHOWN:
-        console.print(f"{name}: {rejected - SHOWN} more rejected records are not shown")
+        console.print(f"{name}: {rejected - SHOWN} more rejected records are not shown", markup=False)
     if fault is not None:
         place = "" if name in fault.message else f"{name}: "
         hint = f" ({fault.hint})" if fault.hint else ""
         console.print(f"{place}{fault.message}{hint}", style="bold red", markup=False, soft_wrap=True)
-    rate = accepted / max(time.monotonic() - started, 1e-9)
     if accepted or fault is None:
         console.print(f"{name}: {accepted:,} accepted, {rejected:,} rejected, {rate:,.0f} records/s", markup=False)
-    if fault is not None:
-        return exit_code(fault.code)
-    return EXIT_FAILED if rejected else EXIT_OK
 
 
 class _Server:

@@ -17,11 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from api.commands.remote import KeyOption, Remote, UrlOption
-from api.routes.query import ARROW_STREAM
-from queries.messages import Ask
-from queries.run import Limits
+from queries.messages import ARROW_STREAM, Ask
 from queries.values import json_rows
-from queries.worker import Worker
 from warehouse.directory import open_directory
 from warehouse.errors import InputError, QueryError, UpshotError
 from warehouse.keys import DEFAULT_WORKSPACE
@@ -78,7 +75,9 @@ def query(
 
 
 def _offline(data: Path, sql: str, limit: int | None, timeout: float | None, known_at: str | None, wire: str) -> bytes:
-    from api.requests import moment  # noqa: PLC0415 - starlette is not needed otherwise
+    from api.requests import moment  # noqa: PLC0415 - a server is asked without all this
+    from queries.run import Limits  # noqa: PLC0415
+    from queries.worker import Worker  # noqa: PLC0415
 
     if not data.is_dir():
         raise InputError(f"{data} is no folder", code="not_found")

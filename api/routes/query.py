@@ -9,12 +9,10 @@ from starlette.responses import Response
 
 from api.requests import caller, moment, services
 from api.wire import QueryAnswer, QueryRequest
-from queries.messages import Ask
+from queries.messages import ARROW_STREAM, Ask
 from warehouse.schema import TABLES
 
 router = APIRouter()
-
-ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 
 @router.post("/v1/query", responses={200: {"model": QueryAnswer, "content": {ARROW_STREAM: {}}}})
