@@ -35,15 +35,17 @@ class Snapshots:
         self._snapshot, entries = self._manifest.read(self._snapshot, after)
         if known_at is not None:
             past = self._open(self._snapshot, known_at)
-            past.refresh(entries, self._days.known)
+            past.refresh(entries)
             return past
         if kept is None or kept.snapshot is not self._snapshot:
             if kept is not None:
                 kept.close()
             self._snapshot, entries = self._manifest.read(self._snapshot)
             kept = self._engine = self._open(self._snapshot, None)
-        kept.refresh(entries, self._days.known)
+        kept.refresh(entries)
         return kept
 
     def _open(self, snapshot: Snapshot, known_at: int | None) -> ReadEngine:
-        return ReadEngine(self._paths, snapshot, known_at=known_at, memory=self._memory, spill=self._spill)
+        return ReadEngine(
+            self._paths, snapshot, self._days.known, known_at=known_at, memory=self._memory, spill=self._spill
+        )

@@ -94,7 +94,7 @@ class Worker:
         started = time.perf_counter()
         query = guard.check(ask.sql, self._serialize, _names(ask.params))
         engine = self._snapshots.engine(ask.known_at)
-        result = run(engine.cursor(), query, ask.params, limits)
+        result = run(engine.cursor(query.tables), query, ask.params, limits)
         elapsed = round((time.perf_counter() - started) * 1000, 3)
         files = [file for table in sources(query.tables) for file in engine.snapshot.of(table)]
         facts = {
@@ -127,7 +127,7 @@ class Worker:
         try:
             query = guard.check(ask.sql, self._serialize, _names(ask.params))
             engine = self._snapshots.engine()
-            bind(engine.cursor(), query, ask.params)
+            bind(engine.cursor(query.tables), query, ask.params)
         except QueryError as error:
             return msgspec.json.encode(
                 {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error))}]}

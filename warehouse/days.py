@@ -6,10 +6,11 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from warehouse.ids import day_in_id, key_hash
+from warehouse.ids import day_in_id, days_in_ulids, key_hash
 
 if TYPE_CHECKING:
     from warehouse.manifest import Manifest
@@ -21,6 +22,7 @@ CONSTANT_DAY = 0
 MAX_CACHED = 1_000_000
 """Ids whose day is remembered in memory."""
 
+_UNKNOWN = -1
 _DAY_US = 86_400_000_000
 _DAY_ITSELF = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -35,42 +37,45 @@ class Days:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._known: dict[str, int] = {"": CONSTANT_DAY}
+        self._kept: dict[str, int] = {"": CONSTANT_DAY}
         self.new: dict[int, int] = {}
         """Days given since the last `forget`, by hash of the id: to be kept with the next commit."""
 
-    def known(self, rows: pa.Table) -> dict[str, int]:
-        """Return the days of the rows' `_day_id`; ids never sealed before are absent."""
-        ids: list[Any] = pc.unique(rows["_day_id"]).to_pylist()
-        timeless: list[str] = []
-        found: dict[str, int] = {}
-        for text in ids:
-            day = self._known.get(text)
-            if day is None:
-                day = day_in_id(text) if not _DAY_ITSELF.fullmatch(text) else _day_of(text)
-                if day is None:
-                    timeless.append(text)
-                    continue
-                self._known[text] = day
-            found[text] = day
-        kept = self._manifest.days(timeless)
-        self._known.update(kept)
-        if len(self._known) > MAX_CACHED:
-            self._known = {"": CONSTANT_DAY}
-        return found | kept
+    def known(self, rows: pa.Table) -> pa.Table:
+        """Return the distinct `_day_id` of rows with their days, as `id` and `day`; null: never sealed before."""
+        ids = pc.unique(rows["_day_id"].combine_chunks())
+        days = days_in_ulids(ids)
+        others = np.flatnonzero(days < 0)
+        texts: list[Any] = [ids[at].as_py() for at in others.tolist()]
+        found = [self._day(text) for text in texts]
+        kept = self._manifest.days(text for text, day in zip(texts, found, strict=True) if day is None)
+        days[others] = [
+            kept.get(text, _UNKNOWN) if day is None else day for text, day in zip(texts, found, strict=True)
+        ]
+        self._kept.update(kept)
+        if len(self._kept) > MAX_CACHED:
+            self._kept = {"": CONSTANT_DAY}
+        return pa.table({"id": ids, "day": pa.array(days, mask=days == _UNKNOWN)})
 
-    def assign(self, table: FileTable, rows: pa.Table) -> dict[str, int]:
+    def _day(self, text: str) -> int | None:
+        if text in self._kept:
+            return self._kept[text]
+        return _day_of(text) if _DAY_ITSELF.fullmatch(text) else day_in_id(text)
+
+    def assign(self, table: FileTable, rows: pa.Table) -> pa.Table:
         """Return the days of all the rows' `_day_id`, giving new ones the day their first row happened."""
-        days = self.known(rows)
-        if len(days) == pc.count_distinct(rows["_day_id"]).as_py():
-            return days
+        known = self.known(rows)
+        if not known["day"].null_count:
+            return known
+        given: dict[Any, int] = dict.fromkeys(known.filter(pc.is_null(known["day"]))["id"].to_pylist(), _UNKNOWN)
         happened = pc.coalesce(*(rows[name] for name in (*table.time, table.received))).cast(pa.int64())
         texts: list[Any] = rows["_day_id"].to_pylist()
         moments: list[Any] = happened.to_pylist()
         for text, us in zip(texts, moments, strict=True):
-            if text not in days:
-                days[text] = self.new.setdefault(key_hash(text), us // _DAY_US)
-        return days
+            if given.get(text) == _UNKNOWN:
+                given[text] = self.new.setdefault(key_hash(text), us // _DAY_US)
+        first_seen = pa.table({"id": pa.array(given.keys(), pa.string()), "day": pa.array(given.values(), pa.int32())})
+        return pa.concat_tables([known.filter(pc.is_valid(known["day"])), first_seen])
 
     def forget(self) -> None:
         """Drop the days given since the last commit; they are kept by now, or were never."""

@@ -15,10 +15,10 @@ import pyarrow as pa
 from warehouse.fold import clash, current_key, fold, keep_all, quoted
 from warehouse.log import ROWS_BITS, decode
 from warehouse.schema import FILE, FILES, FileTable
-from warehouse.views import public_views
+from warehouse.views import public_views, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from warehouse.manifest import Entry, Hidden, SealedFile, Snapshot
     from warehouse.paths import WorkspacePaths
@@ -109,19 +109,16 @@ class Stage:
         table: FileTable,
         entries: Sequence[Entry],
         snapshot: Snapshot,
-        day_of: Callable[[pa.Table], Mapping[str, int]],
+        day_of: Callable[[pa.Table], pa.Table],
     ) -> None:
         """Make the temporary tables `folded` and `hide` of the rows in `entries` (see `warehouse.fold`).
 
-        `day_of` maps the `_day_id` values of the rows to days; ids it leaves out have no sealed twin.
+        `day_of` returns the `_day_id` of rows with their days (`id`, `day`); one without a day has no sealed twin.
         """
         con = self._con
         rows = _arrived(table, entries)
-        days = day_of(rows)
         con.register("_arrived", rows)
-        con.register(
-            "_days", pa.table({"id": pa.array(days.keys(), pa.string()), "day": pa.array(days.values(), pa.int32())})
-        )
+        con.register("_days", day_of(rows))
         computed = {"_first_received_at": "NULL::TIMESTAMPTZ", "_versions": "NULL::VARCHAR[]"}
         columns = ", ".join(f'{computed.get(c.name, f"""a."{c.name}" """)} AS "{c.name}"' for c in table.stored)
         con.execute(
@@ -230,6 +227,7 @@ class ReadEngine:
         self,
         paths: WorkspacePaths,
         snapshot: Snapshot,
+        day_of: Callable[[pa.Table], pa.Table],
         *,
         known_at: int | None = None,
         threads: int = 2,
@@ -240,6 +238,8 @@ class ReadEngine:
         self.tail_position = snapshot.sealed
         self._con = connect(threads=threads, memory=memory, spill=spill)
         self._stage = Stage(self._con, paths)
+        self._day_of = day_of
+        self._stale: set[str] = set()
         self._tail: dict[str, list[Entry]] = {}
         self._shape: dict[str, tuple[frozenset[int], bool]] = {}
         self._con.execute("CREATE SCHEMA internal")
@@ -261,30 +261,34 @@ class ReadEngine:
             self._con.execute(f"CREATE VIEW {name} AS {sql}")
         lock(self._con, [self._stage.path(file) for file in snapshot.files])
 
-    def cursor(self) -> Connection:
-        """Return a connection of its own to the same engine; runs beside others, can be interrupted."""
+    def refresh(self, entries: Sequence[Entry]) -> None:
+        """Take in log entries beyond `tail_position`; every cursor opened afterwards sees them."""
+        for entry in entries:
+            self._tail.setdefault(entry.table, []).append(entry)
+            self._stale.add(entry.table)
+            self.tail_position = entry.seq
+
+    def cursor(self, tables: frozenset[str] | None = None) -> Connection:
+        """Return a connection of its own for a query over these public tables (all, when not given).
+
+        What arrived of them is folded in first; what arrived of other tables waits until somebody asks.
+        """
+        needed = frozenset(self._stale) if tables is None else self._stale & sources(tables)
+        for name in sorted(needed):
+            self._fold(FILE[name])
+        self._stale -= needed
         return self._con.cursor()
 
-    def refresh(self, entries: Sequence[Entry], day_of: Callable[[pa.Table], Mapping[str, int]]) -> None:
-        """Take in log entries beyond `tail_position`; afterwards every query sees them."""
-        if not entries:
-            return
-        arrived: dict[str, list[Entry]] = {}
-        for entry in entries:
-            arrived.setdefault(entry.table, []).append(entry)
-        for name, new in arrived.items():
-            table = FILE[name]
-            tail = self._tail.setdefault(name, [])
-            tail.extend(new)
-            self._stage.fold(table, tail, self.snapshot, day_of)
-            columns = quoted([column.name for column in table.stored])
-            self._con.execute("BEGIN")
-            self._con.execute(f'DELETE FROM internal."hot_{name}"')
-            self._con.execute(f'INSERT INTO internal."hot_{name}" SELECT {columns}, _current FROM folded')
-            touched = {row[0] for row in self._con.execute("SELECT DISTINCT _file FROM hide").fetchall()}
-            self._hide(table, {row.file for row in self.snapshot.hidden} | touched, folded=True)
-            self._con.execute("COMMIT")
-        self.tail_position = entries[-1].seq
+    def _fold(self, table: FileTable) -> None:
+        name = table.name
+        self._stage.fold(table, self._tail[name], self.snapshot, self._day_of)
+        columns = quoted([column.name for column in table.stored])
+        self._con.execute("BEGIN")
+        self._con.execute(f'DELETE FROM internal."hot_{name}"')
+        self._con.execute(f'INSERT INTO internal."hot_{name}" SELECT {columns}, _current FROM folded')
+        touched = {row[0] for row in self._con.execute("SELECT DISTINCT _file FROM hide").fetchall()}
+        self._hide(table, {row.file for row in self.snapshot.hidden} | touched, folded=True)
+        self._con.execute("COMMIT")
 
     def _hide(self, table: FileTable, files: set[int], *, folded: bool = False) -> None:
         """Set what is hidden of a table's files, and the view over its rows accordingly."""

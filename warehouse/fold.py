@@ -49,7 +49,7 @@ def keep_all(table: FileTable) -> list[str]:
     stored = quoted(column.name for column in table.stored)
     return [
         "CREATE OR REPLACE TEMP TABLE hide (_file BIGINT, _row BIGINT, _everywhere BOOLEAN)",
-        f"CREATE OR REPLACE TEMP TABLE folded AS SELECT {stored}, _day, true AS _current FROM incoming",
+        f"CREATE OR REPLACE TEMP VIEW folded AS SELECT {stored}, _day, true AS _current FROM incoming",
     ]
 
 
@@ -68,10 +68,11 @@ def fold(table: FileTable) -> list[str]:
         *(_merge_fields(table) if table.merge == "fields" else _choose_rows(table)),
         "CREATE OR REPLACE TEMP TABLE hide AS SELECT _file, _row, _everywhere FROM decided "
         "WHERE _file IS NOT NULL AND (_everywhere OR (_current AND NOT _wins))",
-        f"CREATE OR REPLACE TEMP TABLE folded AS "
+        f"CREATE OR REPLACE TEMP TABLE chosen AS "
         f"SELECT {quoted(stored, 'i.')}, i._day, true AS _current FROM incoming i ANTI JOIN clash c ON {match} "
         f"UNION ALL SELECT {quoted(stored)}, _day, _wins FROM decided WHERE _file IS NULL"
         + ("" if table.history else " AND _wins"),
+        "CREATE OR REPLACE TEMP VIEW folded AS SELECT * FROM chosen",
     ]
 
 

@@ -8,8 +8,16 @@ import os
 import re
 import time
 import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from warehouse.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CROCKFORD_VALUE = {c: i for i, c in enumerate(_CROCKFORD)} | {c.lower(): i for i, c in enumerate(_CROCKFORD)}
@@ -37,6 +45,30 @@ def day_in_id(text: str) -> int | None:
     else:
         return None
     return ms // _DAY_MS if _EARLIEST_MS <= ms < _LATEST_MS else None
+
+
+_SYMBOLS = np.full(256, 255, np.uint8)
+for _char, _value in _CROCKFORD_VALUE.items():
+    _SYMBOLS[ord(_char)] = _value
+_POWERS = 32 ** np.arange(9, -1, -1, dtype=np.int64)
+_ULID_CHARS, _TIME_CHARS, _FIRST_SYMBOLS = 26, 10, 8
+
+
+def days_in_ulids(ids: pa.Array[Any]) -> NDArray[np.int32]:
+    """Return `day_in_id` of many ids at once, for those that begin with a ULID; -1 for all others."""
+    days = np.full(len(ids), -1, np.int32)
+    compute: Any = pc  # its stubs do not know arrays of every type
+    heads = compute.binary_slice(ids.cast(pa.binary()), 0, _ULID_CHARS)
+    long: NDArray[np.int64] = np.flatnonzero(compute.binary_length(heads).to_numpy() == _ULID_CHARS)
+    if not len(long):
+        return days
+    packed = heads.take(pa.array(long)).cast(pa.binary(_ULID_CHARS)).buffers()[1]
+    symbols = _SYMBOLS[np.frombuffer(packed, np.uint8)].reshape(-1, _ULID_CHARS)
+    ms = symbols[:, :_TIME_CHARS].astype(np.int64) @ _POWERS
+    valid = (symbols < len(_CROCKFORD)).all(axis=1) & (symbols[:, 0] < _FIRST_SYMBOLS)
+    valid &= (ms >= _EARLIEST_MS) & (ms < _LATEST_MS)
+    days[long[valid]] = ms[valid] // _DAY_MS
+    return days
 
 
 def day_text(day: int) -> str:

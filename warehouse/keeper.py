@@ -122,15 +122,20 @@ class Keeper:
         columns = quoted([column.name for column in table.stored])
         bounded = [c.name for c in table.columns if c.name in (*table.key, "run_id") and c.type == "VARCHAR"]
         for day in days:
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE sorted AS SELECT {columns}, _current FROM folded WHERE _day = {day} "
-                f"ORDER BY {quoted(table.sort)}, _arrival"
-            )
             path = self._paths.file(table.name, day, name)
-            self._publish(path, f"SELECT {columns} FROM sorted ORDER BY rowid")
+            rows = f"SELECT {columns}, _current FROM folded WHERE _day = {day} ORDER BY {quoted(table.sort)}, _arrival"
+            counts = f"SELECT count(*), count(*) FILTER (NOT _current) FROM folded WHERE _day = {day}"
+            count, superseded = self._con.execute(counts).fetchone() or (0, 0)
+            not_current: list[int] = []
+            if superseded:  # only then the numbers of rows matter, and the sort is made once and kept
+                self._con.execute(f"CREATE OR REPLACE TEMP TABLE sorted AS {rows}")
+                rows = "SELECT * FROM sorted ORDER BY rowid"
+                not_current = [
+                    r[0] for r in self._con.execute("SELECT rowid FROM sorted WHERE NOT _current").fetchall()
+                ]
+            self._publish(path, f"SELECT * EXCLUDE (_current) FROM ({rows})")
             ranges = ", ".join(f'min("{column}"), max("{column}")' for column in bounded)
-            count, *ends = self._con.execute(f"SELECT count(*), {ranges} FROM sorted").fetchone() or (0,)
-            not_current = [r[0] for r in self._con.execute("SELECT rowid FROM sorted WHERE NOT _current").fetchall()]
+            ends = self._con.execute(f"SELECT {ranges} FROM folded WHERE _day = {day}").fetchone() or ()
             bounds = {
                 column: (low, high)
                 for column, low, high in zip(bounded, ends[::2], ends[1::2], strict=True)

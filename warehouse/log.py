@@ -32,8 +32,9 @@ ROWS_BITS = 20
 MAX_GROUP = 512
 """Requests that share one commit at the most."""
 
-MAX_LOG_BYTES = 1 << 30
-"""Unsealed bytes above which appends are refused until the keeper has caught up."""
+MAX_LOG_BYTES = 256 << 20
+MAX_LOG_ROWS = 1_000_000
+"""Unsealed bytes and rows above which appends wait for the keeper: queries hold what is unsealed in memory."""
 
 _MEASURED_FOR_US = 1_000_000
 """The log's size is summed anew after this long: the keeper, another process, shrinks it."""
@@ -72,14 +73,18 @@ def decode(payload: bytes) -> pa.Table:
 class Log:
     """The writing end of a workspace's log. One instance a workspace, in the process that acknowledges."""
 
-    def __init__(self, paths: WorkspacePaths, clock: Clock, *, max_bytes: int = MAX_LOG_BYTES) -> None:
+    def __init__(
+        self, paths: WorkspacePaths, clock: Clock, *, max_bytes: int = MAX_LOG_BYTES, max_rows: int = MAX_LOG_ROWS
+    ) -> None:
         self._paths = paths
         self._clock = clock
         self._max_bytes = max_bytes
+        self._max_rows = max_rows
         self._con = open_database(paths.database, SCHEMA)
         self._waiting: queue.SimpleQueue[tuple[Sequence[Encoded], Future[int]] | None] = queue.SimpleQueue()
         self._measured_at = 0
         self._bytes = 0
+        self._rows = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -156,6 +161,7 @@ class Log:
                             or position
                         )
                         self._bytes += len(entry.payload)
+                        self._rows += entry.rows
                     positions.append(position)
                 self._con.execute("COMMIT")
             except BaseException:
@@ -172,14 +178,18 @@ class Log:
 
     def _refuse_when_full(self) -> None:
         now = self._clock()
-        if self._bytes > self._max_bytes or abs(now - self._measured_at) > _MEASURED_FOR_US:
-            self._bytes = self._con.execute("SELECT coalesce(sum(bytes), 0) FROM log").fetchone()[0]
+        full = self._bytes > self._max_bytes or self._rows > self._max_rows
+        if full or abs(now - self._measured_at) > _MEASURED_FOR_US:
+            self._bytes, self._rows = self._con.execute(
+                "SELECT coalesce(sum(bytes), 0), coalesce(sum(rows), 0) FROM log"
+            ).fetchone()
             self._measured_at = now
-        if self._bytes > self._max_bytes:
+        if self._bytes > self._max_bytes or self._rows > self._max_rows:
             raise TransientError(
-                f"{self._bytes} bytes wait to be sealed, more than {self._max_bytes}; send again later",
+                f"{self._rows} rows ({self._bytes} bytes) wait to be sealed, the limit is {self._max_rows} "
+                f"({self._max_bytes}); send again later",
                 code="rate_limited",
-                retry_after=5,
+                retry_after=1,
             )
 
 

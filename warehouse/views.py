@@ -6,13 +6,10 @@ Each stands over `internal.<file table>`, which has every live row with `_curren
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from warehouse.fold import current_key, quoted
 from warehouse.schema import FILE, FILES, TABLE, TABLES, FileTable, PublicTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _DURATION = "(epoch_us({0}) - epoch_us({1})) / 1000.0"
 _COMPUTED = {
@@ -197,7 +194,8 @@ GROUP BY 1, 2, 3
 """
 
 
-def sources(tables: Iterable[str]) -> set[str]:
+@lru_cache(maxsize=1024)
+def sources(tables: frozenset[str]) -> frozenset[str]:
     """Return the file tables that reading these public tables reads."""
     views = public_views()
     found: set[str] = set()
@@ -208,4 +206,4 @@ def sources(tables: Iterable[str]) -> set[str]:
         found |= {name for name in re.findall(r"FROM internal\.(\w+)", sql) if name in FILE}
         todo |= {f"internal.{name}" for name in ("assigned", "run_scores") if f"internal.{name}" in sql}
         todo |= set(re.findall(r"main\.(\w+)", sql))
-    return found
+    return frozenset(found)
