@@ -22,11 +22,15 @@ def ulid(ms: int, tail: int = 0) -> str:
     return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
-moments = st.datetimes(dt.datetime(1980, 1, 1), dt.datetime(2099, 12, 31, 23, 59, 59), timezones=st.just(dt.UTC))
+moments = st.datetimes(
+    dt.datetime(1980, 1, 1),  # noqa: DTZ001 - bounds are given without a zone
+    dt.datetime(2099, 12, 31, 23, 59, 59),  # noqa: DTZ001
+    timezones=st.just(dt.UTC),
+)
 
 
 @given(moments, st.integers(0, 2**80 - 1), st.text(max_size=5), st.booleans())
-def test_a_ulid_has_its_day_whatever_follows(at: dt.datetime, tail: int, more: str, lower: bool) -> None:
+def test_a_ulid_has_its_day_whatever_follows(at: dt.datetime, tail: int, more: str, lower: bool) -> None:  # noqa: FBT001
     """The day is that of its first 48 bits, in either case, with anything behind."""
     text = ulid(int(at.timestamp() * 1000), tail) + more
     day = day_in_id(text.lower() if lower else text)
