@@ -1,4 +1,4 @@
-"""`create_app(settings)`: the composition root. Routes, the error body, the life of the server's parts."""
+"""`create_app(services)`: the composition root. Routes, the error body, the life of the server's parts."""
 
 from __future__ import annotations
 
@@ -15,24 +15,22 @@ from starlette.responses import JSONResponse, Response
 from api import errors
 from api.pages import render
 from api.routes import experiments, health, ingest, otlp, pages, query
-from api.services import Services
 from api.telemetry import RequestLog
 from warehouse.errors import InputError, TransientError, UpshotError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from api.settings import Settings
+    from api.services import Services
 
 log = structlog.get_logger("http")
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application; its parts open when it starts and close when it stops."""
+def create_app(own: Services) -> FastAPI:
+    """Return the application over the server's parts, which it starts and stops."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        own = Services(settings)
         app.state.services = own
         try:
             await own.start()

@@ -29,15 +29,17 @@ def serve(
     import uvicorn  # noqa: PLC0415 - the other commands start faster without
 
     from api.app import create_app  # noqa: PLC0415
+    from api.services import Services  # noqa: PLC0415
     from api.telemetry import set_up_logs  # noqa: PLC0415
 
     given = {"data": data, "host": host, "port": port, "otlp_grpc_port": otlp_grpc_port, "log_level": log_level}
     settings = settings_table.load(given)
     set_up_logs(settings.log_level)
+    services = Services(settings)
     listener = listen(settings.host, settings.port)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(services),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

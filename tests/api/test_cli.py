@@ -150,3 +150,20 @@ def test_help_has_examples() -> None:
         done = upshot(*command, "--help")
         assert done.returncode == 0
         assert b"Example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--port", "99999"), b"UPSHOT_PORT is '99999', must be a whole number from 0 to 65535"),
+        (("--data", "/etc"), b"/etc is not empty and not a data directory of upshot"),
+        (("--data", "/etc/passwd"), b"/etc/passwd is a file, not a folder"),
+        (("--log-level", "loud"), b"UPSHOT_LOG_LEVEL is 'loud', must be one of"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why_in_one_line(arguments: tuple[str, ...], words: bytes) -> None:
+    """A bad port, folder or level: the value and the bound, no traceback, nothing touched."""
+    done = upshot("serve", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert b"Traceback" not in done.stderr
