@@ -52,7 +52,8 @@ class Limits:
     bytes: int = 16 << 20
     age_us: int = 10_000_000
     batch_rows: int = 250_000
-    """Rows sealed in one commit at the most, so that memory stays flat."""
+    batch_bytes: int = 64 << 20
+    """Rows and bytes of the log sealed in one commit at the most, so that memory stays flat."""
 
 
 class Keeper:
@@ -97,7 +98,10 @@ class Keeper:
         Once it returns the rows are in fsynced files that the manifest names, and out of the log. When it raises, they
         are still in the log and every query still sees them.
         """
-        self._snapshot, entries = self._manifest.read(self._snapshot, max_rows=self._limits.batch_rows)
+        limits = self._limits
+        self._snapshot, entries = self._manifest.read(
+            self._snapshot, max_rows=limits.batch_rows, max_bytes=limits.batch_bytes
+        )
         if not entries:
             return 0
         files: list[tuple[SealedFile, list[int]]] = []

@@ -127,11 +127,13 @@ class Manifest:
             "coalesce((SELECT max(seq) FROM log), (SELECT value FROM state WHERE name = 'sealed'))"
         ).fetchone()
 
-    def read(self, known: Snapshot | None, after: int = 0, max_rows: int | None = None) -> tuple[Snapshot, list[Entry]]:
+    def read(
+        self, known: Snapshot | None, after: int = 0, *, max_rows: int | None = None, max_bytes: int | None = None
+    ) -> tuple[Snapshot, list[Entry]]:
         """Return the snapshot and the unsealed entries beyond position `after`, as of one instant.
 
-        `known` is returned itself when its version still holds. With `max_rows` at most as many rows are read, but one
-        entry at the least.
+        `known` is returned itself when its version still holds. With `max_rows` and `max_bytes` at most as many rows and
+        bytes of the log are read, but one entry at the least.
         """
         self._con.execute("BEGIN")
         try:
@@ -147,14 +149,15 @@ class Manifest:
                     ),
                 )
             entries: list[Entry] = []
-            rows = 0
+            rows, size = 0, 0
             for entry in self._con.execute(
                 'SELECT seq, "table", rows, payload FROM log WHERE seq > ? ORDER BY seq', (max(known.sealed, after),)
             ):
-                if entries and max_rows is not None and rows + entry[2] > max_rows:
+                rows, size = rows + entry[2], size + len(entry[3])
+                over = (max_rows is not None and rows > max_rows) or (max_bytes is not None and size > max_bytes)
+                if entries and over:
                     break
                 entries.append(Entry(*entry))
-                rows += entry[2]
         finally:
             self._con.execute("COMMIT")
         return known, entries

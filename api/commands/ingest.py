@@ -37,7 +37,9 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 SHOWN = 20
 """Rejected records that are printed; the rest are counted."""
 
-TRIES = 10
+TRIES = 60
+"""How often a chunk is sent while the server says that its keeper must catch up."""
+
 LIMITS = Limits()
 
 Outcome = tuple[int, list[tuple[int, str]]]

@@ -116,6 +116,18 @@ def test_sealing_waits_for_rows_bytes_or_age(warehouse: Warehouse) -> None:
     keeper.close()
 
 
+def test_one_commit_seals_a_bounded_part(warehouse: Warehouse) -> None:
+    """A long log is sealed in parts of whole requests, by rows and by bytes, and ends up sealed whole."""
+    for number in range(6):
+        warehouse.append("runs", run(ULIDS[number]), run(ULIDS[number + 10]))
+    for limits in (Limits(batch_rows=4), Limits(batch_bytes=1)):
+        keeper = Keeper(warehouse.paths, limits, warehouse.clock)
+        assert (4 if limits.batch_rows == 4 else 2) == keeper.seal()
+        keeper.close()
+    assert 6 == warehouse.seal()
+    assert [(12,)] == warehouse.ask("SELECT count(*) FROM runs")
+
+
 def test_answers_as_known_then(warehouse: Warehouse) -> None:
     """`known_at` shows the score of that time, and leaves out rows first received later."""
     hour = 3_600_000_000
