@@ -132,8 +132,8 @@ class Manifest:
     ) -> tuple[Snapshot, list[Entry]]:
         """Return the snapshot and the unsealed entries beyond position `after`, as of one instant.
 
-        `known` is returned itself when its version still holds. With `max_rows` and `max_bytes` at most as many rows and
-        bytes of the log are read, but one entry at the least.
+        `known` is returned itself when its version still holds. With `max_rows` and `max_bytes` at most as many rows
+        and bytes of the log are read, but one entry at the least.
         """
         self._con.execute("BEGIN")
         try:

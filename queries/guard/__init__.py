@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from queries.guard.duckdb_ast import NO_SELECT, Tree, checked_tree
-from queries.guard.names import folded
+from queries.guard.names import folded, position
 from queries.guard.precheck import prechecked
 from queries.guard.resolve import Resolved, resolved
 from warehouse.errors import QueryError, shown
@@ -51,16 +51,28 @@ def check(sql: str, serialize: Callable[[str], str], parameters: int | frozenset
         QueryError: `too_large`, `syntax`, `refused_statement`, `refused_function`, `unknown_table` or `bad_parameter`;
             with line and column where one place is to blame.
     """
-    text = prechecked(sql)
     try:
-        seen = resolved(text)
-        tree = _tree(text, serialize, seen)
-    except RecursionError:
-        raise QueryError("the statement is nested too deeply", hint="name its parts in WITH") from None
-    _check_parameters(tree.parameters, parameters)
+        text = prechecked(sql)
+        try:
+            seen = resolved(text)
+            tree = _tree(text, serialize, seen)
+        except RecursionError:
+            raise QueryError("the statement is nested too deeply", hint="name its parts in WITH") from None
+        _check_parameters(tree.parameters, parameters)
+    except QueryError as error:
+        raise _placed(error, sql) from error.__cause__
     if tree.tables != seen.tables:
         _LOG.warning("guard gates disagree on tables: sqlglot %s, duckdb %s", sorted(seen.tables), sorted(tree.tables))
     return GuardedQuery(text, tree.tables, tree.functions)
+
+
+def _placed(error: QueryError, sql: str) -> QueryError:
+    """Return a refusal with a place, the statement's first character where no other is to blame, and a hint."""
+    if error.line is None:
+        error.line, error.col = position(sql, len(sql) - len(sql.lstrip()) if sql.strip() else 0)
+    if error.hint is None and error.code == "refused_statement":
+        error.hint = "write one SELECT (it may begin with WITH, FROM or VALUES) over the tables of GET /v1/tables"
+    return error
 
 
 def check_condition(condition: str, table: str, serialize: Callable[[str], str]) -> str:

@@ -7,6 +7,7 @@ Only the node API is used, never names of arguments: those move between releases
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _ROOTS = (exp.Query, exp.Values, exp.Pivot)
+
+_TOKEN = re.compile(r" but got <Token.*>")
+"""sqlglot's own form of a token, which tells a reader nothing."""
 
 _REFUSED = (
     exp.DDL,
@@ -97,7 +101,7 @@ def _parsed(sql: str) -> exp.Expr:
 def _syntax(error: ParseError) -> QueryError:
     """Return sqlglot's complaint with its place; its highlighted excerpt is left out."""
     first = error.errors[0] if error.errors else {}
-    description = str(first.get("description") or "the text cannot be parsed")
+    description = _TOKEN.sub("", str(first.get("description") or "the text cannot be parsed"))
     near = str(first.get("highlight") or "")
     message = description[:1].lower() + description[1:].rstrip(".")
     line, column = cast("int | None", first.get("line")), cast("int | None", first.get("col"))

@@ -81,6 +81,9 @@ def test_a_refusal_names_the_place_and_the_nearest_name(server: Server) -> None:
     error = assert_error(server.http.post("/v1/query", json={"sql": "SELECT id\nFROM rums"}), "unknown_table")
     assert (2, 6) == (error["line"], error["col"])
     assert "runs" in error["hint"]
+    error = assert_error(server.http.post("/v1/query", json={"sql": "\n  DELETE FROM runs"}), "refused_statement")
+    assert (2, 3) == (error["line"], error["col"])
+    assert "one SELECT" in error["hint"]
     unbound = {"sql": "SELECT\n  valeu FROM scores"}
     error = assert_error(server.http.post("/v1/query", json=unbound), "unknown_column")
     assert (2, 3) == (error["line"], error["col"])

@@ -32,7 +32,7 @@ def refusal(sql: str, serialize: Serialize, parameters: int | frozenset[str] = 0
         ("SELECT 1 FROM runs WHERE\n  repeat('x', 99999) = 'x'", "refused_statement", (2, 3), None),
         ("SELECT id FROM runs\nWHERE WHERE", "syntax", (2, 7), None),
         ("SELECT id\nFROM runs AT (VERSION => 1)", "refused_statement", (2, 6), None),
-        ("SUMMARIZE runs", "refused_statement", (None, None), "GET /v1/tables lists tables and columns"),
+        ("SUMMARIZE runs", "refused_statement", (1, 1), "GET /v1/tables lists tables and columns"),
     ],
 )
 def test_refusal_says_where_and_what_was_meant(
