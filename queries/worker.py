@@ -199,9 +199,11 @@ def serve(paths: WorkspacePaths, questions: BinaryIO, answers: BinaryIO, limits:
             return
         try:
             answer, body = worker.answer(msgspec.json.decode(text, type=Ask))
-        except Exception:  # noqa: BLE001 - a defect must be an answer, and the parent replaces this process
+        except Exception:  # noqa: BLE001 - a defect is an answer too; this process then ends and is replaced
             traceback.print_exc()
-            answer, body = Answer(error=Failure("engine_error", "the query failed inside the server")), b""
+            answers.write(frame(Answer(error=Failure("internal", "the query failed inside the server; see its log"))))
+            answers.flush()
+            return
         answers.write(frame(answer, body))
         answers.flush()
 

@@ -284,10 +284,15 @@ class ReadEngine:
         self._stage.fold(table, self._tail[name], self.snapshot, self._day_of)
         columns = quoted([column.name for column in table.stored])
         self._con.execute("BEGIN")
-        self._con.execute(f'DELETE FROM internal."hot_{name}"')
-        self._con.execute(f'INSERT INTO internal."hot_{name}" SELECT {columns}, _current FROM folded')
-        touched = {row[0] for row in self._con.execute("SELECT DISTINCT _file FROM hide").fetchall()}
-        self._hide(table, {row.file for row in self.snapshot.hidden} | touched, folded=True)
+        try:
+            self._con.execute(f'DELETE FROM internal."hot_{name}"')
+            self._con.execute(f'INSERT INTO internal."hot_{name}" SELECT {columns}, _current FROM folded')
+            touched = {row[0] for row in self._con.execute("SELECT DISTINCT _file FROM hide").fetchall()}
+            self._hide(table, {row.file for row in self.snapshot.hidden} | touched, folded=True)
+        except BaseException:
+            self._con.execute("ROLLBACK")
+            self._shape.pop(name, None)
+            raise
         self._con.execute("COMMIT")
 
     def _hide(self, table: FileTable, files: set[int], *, folded: bool = False) -> None:

@@ -172,6 +172,8 @@ class Log:
             _fail(group, error)
         except (sqlite3.Error, OSError) as error:
             _fail(group, storage_error(error, self._paths.database))
+        except Exception as error:  # noqa: BLE001 - the thread must live, or every later request would wait for ever
+            _fail(group, TransientError(f"nothing was written: {error}"))
         else:
             for (_, future), position in zip(group, positions, strict=True):
                 future.set_result(position)
