@@ -1,11 +1,11 @@
 # `make help` lists what there is. Nothing is needed but make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs lock browser wheel
+.PHONY: help setup demo test check bench docs lock wheel
 
 BIN := .venv/bin
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install upshot into .venv (quick when nothing changed)
 	@scripts/setup.sh product
@@ -22,7 +22,7 @@ check: ## format, lint, types, layers, generated docs, locks
 	@scripts/setup.sh tests
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/lint-imports --no-cache | tail -n 12
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python scripts/docs.py --check
 	@$(BIN)/python scripts/locks.py --check
 	@$(BIN)/pyright
