@@ -52,6 +52,6 @@ def body(error: UpshotError, request_id: str) -> dict[str, Any]:
     """Return the error body of an error."""
     facts: dict[str, Any] = {"code": error.code, "message": error.message}
     for name in ("line", "col", "hint"):
-        if (value := getattr(error, name, None)) is not None:
+        if (value := getattr(error, name)) is not None:
             facts[name] = value
     return {"error": {**facts, "request_id": request_id}}

@@ -1,12 +1,11 @@
-"""What every route needs of its request: the services, the caller, the body within its limit, a time."""
+"""What every route needs of its request: the services, the caller, the body within its limit."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, cast
 
 from api.auth import authorize
-from warehouse.errors import InputError, shown
+from warehouse.errors import InputError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -42,17 +41,3 @@ def _too_large(size: int, limit: int) -> InputError:
     return InputError(
         f"the body has {size} bytes or more, the limit is {limit}", code="too_large", hint="send it in parts"
     )
-
-
-def moment(value: str | int, name: str) -> int:
-    """Return a time (ISO 8601 or epoch milliseconds) in microseconds since 1970; raises InputError."""
-    if isinstance(value, str) and value.lstrip("-").isdigit():
-        value = int(value)
-    if isinstance(value, int):
-        return value * 1000
-    try:
-        parsed = dt.datetime.fromisoformat(value)
-    except ValueError:
-        raise InputError(f"{name} is {shown(value)}, must be ISO 8601 or epoch milliseconds") from None
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
-    return round(aware.timestamp() * 1_000_000)

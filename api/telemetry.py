@@ -1,9 +1,7 @@
-"""Structured logs: JSON lines on standard error, one a request, with its id."""
+"""One log line a request, with its id."""
 
 from __future__ import annotations
 
-import logging
-import sys
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -16,22 +14,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger("http")
 
 _QUIET = frozenset({"/healthz", "/readyz"})
-
-
-def set_up_logs(level: str) -> None:
-    """Send our logs to standard error as JSON lines, from `level` on."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
 
 
 class RequestLog:

@@ -35,7 +35,6 @@ PROTOBUF_TYPE = "application/x-protobuf"
 _EARLIEST_NS = int(dt.datetime(1980, 1, 1, tzinfo=dt.UTC).timestamp()) * 10**9
 _LATEST_NS = int(dt.datetime(2100, 1, 1, tzinfo=dt.UTC).timestamp()) * 10**9
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
-_DAY_NS = 86_400 * 10**9
 
 _KINDS = (None, "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _STATUSES = ("UNSET", "OK", "ERROR")

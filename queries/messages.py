@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from warehouse.errors import QueryError
+
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 """Media type of an Arrow IPC stream."""
 
@@ -36,6 +38,10 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     line: int | None = None
     col: int | None = None
     hint: str | None = None
+
+    def as_error(self) -> QueryError:
+        """Return the error that was meant."""
+        return QueryError(self.message, code=self.code, hint=self.hint, line=self.line, col=self.col)
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, frame
+from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, frame
 from queries.run import Limits
-from warehouse.errors import QueryError, TransientError, UpshotError
+from warehouse.errors import QueryError, TransientError
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -50,7 +50,7 @@ class Workers:
             UpshotError: the coded error the worker answered, `timeout` when it had to be killed, `rate_limited` when
                 too many questions wait.
         """
-        worker = self._workers.setdefault(workspace, _Worker(str(self._data.workspace(workspace).root), self._limits))
+        worker = self._worker(workspace)
         if worker.waiting >= MAX_WAITING:
             raise TransientError(
                 f"{worker.waiting} queries of this workspace wait already", code="rate_limited", retry_after=2
@@ -60,14 +60,17 @@ class Workers:
             seconds = min(ask.timeout_s or self._limits.seconds, self._limits.max_seconds)
         answer, body = await worker.ask(ask, max(seconds, 0.0) + GRACE)
         if answer.error is not None:
-            raise _error(answer.error)
+            raise answer.error.as_error()
         return answer, body
 
     async def start(self, workspace: str) -> None:
         """Start a workspace's worker ahead of its first question."""
-        await self._workers.setdefault(
-            workspace, _Worker(str(self._data.workspace(workspace).root), self._limits)
-        ).start()
+        await self._worker(workspace).start()
+
+    def _worker(self, workspace: str) -> _Worker:
+        if workspace not in self._workers:
+            self._workers[workspace] = _Worker(str(self._data.workspace(workspace).root), self._limits)
+        return self._workers[workspace]
 
     async def close(self) -> None:
         """End all workers."""
@@ -173,7 +176,3 @@ async def _read(process: Process) -> tuple[Answer, bytes]:
     head = await process.stdout.readexactly(int.from_bytes(await process.stdout.readexactly(HEAD_BYTES), "big"))
     body = await process.stdout.readexactly(int.from_bytes(await process.stdout.readexactly(BODY_BYTES), "big"))
     return msgspec.json.decode(head, type=Answer), body
-
-
-def _error(failure: Failure) -> UpshotError:
-    return QueryError(failure.message, code=failure.code, hint=failure.hint, line=failure.line, col=failure.col)

@@ -39,8 +39,8 @@ class Snapshots:
             return past
         if kept is None or kept.snapshot is not self._snapshot:
             if kept is not None:
-                kept.close()
-            self._snapshot, entries = self._manifest.read(self._snapshot)
+                kept.close()  # what was read beyond its position is not all that the new one needs
+                self._snapshot, entries = self._manifest.read(self._snapshot)
             kept = self._engine = self._open(self._snapshot, None)
         kept.refresh(entries)
         return kept

@@ -96,13 +96,13 @@ class Worker:
         engine = self._snapshots.engine(ask.known_at)
         result = run(engine.cursor(query.tables), query, ask.params, limits)
         elapsed = round((time.perf_counter() - started) * 1000, 3)
-        files = [file for table in sources(query.tables) for file in engine.snapshot.of(table)]
+        _, rows, size = _reads(engine, query)
         facts = {
             "row_count": result.rows.num_rows,
             "truncated": result.truncated,
             "elapsed_ms": elapsed,
-            "rows_scanned": sum(file.rows for file in files),
-            "bytes_scanned": sum(file.bytes for file in files),
+            "rows_scanned": rows,
+            "bytes_scanned": size,
             "snapshot": _snapshot(engine),
         }
         if ask.known_at is not None:
@@ -132,15 +132,15 @@ class Worker:
             return msgspec.json.encode(
                 {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error))}]}
             )
-        files = [file for table in sources(query.tables) for file in engine.snapshot.of(table)]
+        files, rows, size = _reads(engine, query)
         return msgspec.json.encode(
             {
                 "ok": True,
                 "diagnostics": [],
                 "tables": sorted(query.tables),
-                "files": len(files),
-                "estimated_rows": sum(file.rows for file in files),
-                "estimated_bytes": sum(file.bytes for file in files),
+                "files": files,
+                "estimated_rows": rows,
+                "estimated_bytes": size,
             }
         )
 
@@ -150,6 +150,12 @@ class Worker:
             "SELECT " + ", ".join(f'(SELECT count(*) FROM "{name}") AS "{name}"' for name in names), []
         )
         return counted.to_pylist()[0]
+
+
+def _reads(engine: ReadEngine, query: guard.GuardedQuery) -> tuple[int, int, int]:
+    """Return how many files, rows and bytes the tables of a query have; it may read less."""
+    files = [file for table in sources(query.tables) for file in engine.snapshot.of(table)]
+    return len(files), sum(file.rows for file in files), sum(file.bytes for file in files)
 
 
 def _rows(connection: Connection) -> Any:
@@ -180,7 +186,7 @@ def _arrow(result: Result, facts: dict[str, Any]) -> bytes:
 
 
 def _failure(error: UpshotError) -> Failure:
-    return Failure(error.code, error.message, getattr(error, "line", None), getattr(error, "col", None), error.hint)
+    return Failure(error.code, error.message, error.line, error.col, error.hint)
 
 
 def _read(stream: BinaryIO, size: int) -> bytes | None:

@@ -22,6 +22,8 @@ class UpshotError(Exception):
     """Base of every expected error: a code, a message in lower case with the value and the bound, perhaps a hint."""
 
     code = "engine_error"
+    line: int | None = None
+    col: int | None = None
 
     def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)

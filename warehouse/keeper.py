@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import signal
 import sys
@@ -25,6 +24,7 @@ from warehouse.days import Days
 from warehouse.engine import Stage, connect, text
 from warehouse.errors import UpshotError
 from warehouse.fold import quoted
+from warehouse.logs import set_up_logs
 from warehouse.manifest import Hidden as HiddenRow
 from warehouse.manifest import Manifest, SealedFile, Sealing, Snapshot
 from warehouse.paths import DataPaths, WorkspacePaths, sealed_name
@@ -207,16 +207,7 @@ def run(data: DataPaths, stop: Callable[[float], bool], limits: Limits | None = 
 
 def main() -> None:
     """Run the keeper of the data directory named by the only argument, until SIGTERM or the parent's end."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    set_up_logs("info")
     stopped = threading.Event()
     parent = os.getppid()
 

@@ -38,7 +38,6 @@ SCORE_KINDS = ("boolean", "numeric", "label")
 SCORE_SOURCES = ("code", "llm", "human", "deferred", "import")
 RUN_STATUSES = ("Queued", "Running", "Completed", "Failed", "Cancelled")
 STEP_STATUSES = ("Queued", "Running", "Errored", "Completed", "Failed", "Cancelled")
-DEFERRAL_STATUSES = ("waiting", "matched", "timed_out", "cancelled", "failed")
 
 STATUS_RANK: dict[str, int] = {
     "Queued": 1,

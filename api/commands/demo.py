@@ -79,7 +79,7 @@ def _empty(data: Path) -> None:
         if not (data / _MARKER).exists():
             raise InputError(f"{data} was not made by the demo; it is left alone", hint="give another --data")
         shutil.rmtree(data)
-    (data).mkdir(parents=True)
+    data.mkdir(parents=True)
     # Keys first makes it a data directory of ours; the marker says that the demo may empty it.
 
     open_directory(data)

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 
 from api.commands.remote import KeyOption, Remote, UrlOption, failure
 from api.errors import EXIT_FAILED, EXIT_OK, exit_code
-from api.telemetry import set_up_logs
 from ingest.files import chunks
 from ingest.limits import Limits
 from ingest.pipeline import receive
@@ -24,6 +23,7 @@ from warehouse.directory import WriterLock, make_workspace, open_directory
 from warehouse.errors import TransientError, UpshotError
 from warehouse.keys import DEFAULT_WORKSPACE
 from warehouse.log import Log, encode
+from warehouse.logs import set_up_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

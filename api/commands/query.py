@@ -20,8 +20,9 @@ from api.commands.remote import KeyOption, Remote, UrlOption
 from queries.messages import ARROW_STREAM, Ask
 from queries.values import json_rows
 from warehouse.directory import open_directory
-from warehouse.errors import InputError, QueryError, UpshotError
+from warehouse.errors import InputError, UpshotError
 from warehouse.keys import DEFAULT_WORKSPACE
+from warehouse.options import moment
 
 if TYPE_CHECKING:
     import httpx
@@ -75,8 +76,7 @@ def query(
 
 
 def _offline(data: Path, sql: str, limit: int | None, timeout: float | None, known_at: str | None, wire: str) -> bytes:
-    from api.requests import moment  # noqa: PLC0415 - a server is asked without all this
-    from queries.run import Limits  # noqa: PLC0415
+    from queries.run import Limits  # noqa: PLC0415 - a server is asked without all this
     from queries.worker import Worker  # noqa: PLC0415
 
     if not data.is_dir():
@@ -88,13 +88,12 @@ def _offline(data: Path, sql: str, limit: int | None, timeout: float | None, kno
             sql=sql,
             limit=limit,
             timeout_s=timeout,
-            known_at=None if known_at is None else moment(known_at, "known_at"),
+            known_at=None if known_at is None else moment("known_at", known_at),
             format="arrow" if wire == "arrow" else "json",
         )
     )
     if answer.error is not None:
-        failed = answer.error
-        raise QueryError(failed.message, code=failed.code, hint=failed.hint, line=failed.line, col=failed.col)
+        raise answer.error.as_error()
     return body
 
 

@@ -30,7 +30,7 @@ def serve(
 
     from api.app import create_app  # noqa: PLC0415
     from api.services import Services  # noqa: PLC0415
-    from api.telemetry import set_up_logs  # noqa: PLC0415
+    from warehouse.logs import set_up_logs  # noqa: PLC0415
 
     given = {"data": data, "host": host, "port": port, "otlp_grpc_port": otlp_grpc_port, "log_level": log_level}
     settings = settings_table.load(given)

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from api import errors
 from api.pages import render
 from api.requests import caller, services
 from api.routes.experiments import listed, reported
@@ -86,13 +87,7 @@ async def sql(request: Request, q: str = "") -> HTMLResponse:
             _, body = await services(request).workers.ask(access.workspace, Ask(kind="query", sql=q, limit=PAGE_ROWS))
             result = msgspec.json.decode(body)
         except UpshotError as failed:
-            error = {
-                "code": failed.code,
-                "message": failed.message,
-                "hint": failed.hint,
-                "line": getattr(failed, "line", None),
-                "col": getattr(failed, "col", None),
-            }
+            error = errors.body(failed, request.state.request_id)["error"]
     return page(render.sql(q, result, error, described_tables()))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.requests import caller, moment, services
+from api.requests import caller, services
 from api.wire import QueryAnswer, QueryRequest
 from queries.messages import ARROW_STREAM, Ask
+from warehouse.options import moment
 from warehouse.schema import TABLES
 
 router = APIRouter()
@@ -28,7 +29,7 @@ async def query(request: Request, body: QueryRequest) -> Response:
             params=body.params,
             limit=body.limit,
             timeout_s=body.timeout_s,
-            known_at=None if body.known_at is None else moment(body.known_at, "known_at"),
+            known_at=None if body.known_at is None else moment("known_at", body.known_at),
             format="arrow" if arrow else "json",
         ),
     )
