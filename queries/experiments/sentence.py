@@ -184,7 +184,7 @@ def _score(words: Words) -> str:
 
 
 def _size(words: Words) -> str:
-    return f"{words.units:,} {words.noun}"
+    return f"{words.units:,} {words.noun if words.units != 1 else words.noun.removesuffix('s')}"
 
 
 def _p(p: float | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +14,8 @@ from ingest.pipeline import receive
 from tests.ingest.oracle import sent
 from tests.ingest.strategies import records
 from tests.ingest.support import NDJSON, NOW, ndjson, received, tables
+from tests.support.command import SHARED
 from warehouse.errors import InputError
-
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 REAL: list[tuple[str, int, dict[str, int]]] = [
     ("tau-bench-airline", 4218, {"events": 200, "runs": 200, "step_attempts": 3618, "score_history": 200}),
@@ -28,7 +26,7 @@ REAL: list[tuple[str, int, dict[str, int]]] = [
 @pytest.mark.parametrize(("name", "accepted", "counts"), REAL)
 def test_real_records_are_accepted_completely(name: str, accepted: int, counts: dict[str, int]) -> None:
     """Every record of the published data sets is accepted, as one body and as the chunks of a file."""
-    path = DATA / f"{name}.ndjson"
+    path = SHARED / f"{name}.ndjson"
     if not path.exists():
         pytest.skip(f"{path.name} is not beside the repository")
     whole = received(path.read_bytes())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
 from queries.experiments.report import report
+from tests.support.command import SHARED
 from warehouse.schema import TABLE
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 START = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
-ALPACA = Path(__file__).resolve().parents[4] / "shared" / "data" / "alpaca-eval-6-models.ndjson"
+ALPACA = SHARED / "alpaca-eval-6-models.ndjson"
 
 USED = (
     "runs", "scores", "score_history", "score_definitions", "experiments", "assignments", "session_runs",
