@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ingest.pool import Decoders
 from queries.pool import Workers
 from queries.run import Limits
 from warehouse.clock import Clock, system_clock
 from warehouse.directory import WriterLock, make_workspace, open_directory
 from warehouse.keys import DEFAULT_WORKSPACE, Keys
 from warehouse.log import Encoded, Log
+from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -39,6 +41,7 @@ class Services:
         self._lock = WriterLock(self.data)
         self.keys = Keys(self.data)
         self.workers = Workers(self.data, Limits(rows=settings.query_rows, seconds=settings.query_seconds))
+        self.decoders = Decoders()
         self._logs: dict[str, Log] = {}
         self._keeper: asyncio.Task[None] | None = None
         self.stopping = False
@@ -46,6 +49,7 @@ class Services:
     async def start(self) -> None:
         """Open the default workspace, start the keeper and warm a query worker."""
         self.log(DEFAULT_WORKSPACE)
+        self.decoders.start()
         self._keeper = asyncio.create_task(self._keep())
         await self.workers.start(DEFAULT_WORKSPACE)
 
@@ -53,7 +57,7 @@ class Services:
         """Return a workspace's log, making the workspace when it is new."""
         if workspace not in self._logs:
             make_workspace(self.data, workspace)
-            self._logs[workspace] = Log(self.data.workspace(workspace), self.clock)
+            self._logs[workspace] = Log(open_workspace(self.data.workspace(workspace)).manifest, self.clock)
         return self._logs[workspace]
 
     async def append(self, workspace: str, entries: Sequence[Encoded]) -> int:
@@ -77,6 +81,7 @@ class Services:
     async def stop(self) -> None:
         """Commit what waits, seal it into files, end the workers."""
         self.stopping = True
+        await asyncio.to_thread(self.decoders.close)
         for held in self._logs.values():
             await asyncio.to_thread(held.close)
         if self._keeper is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Raw
 
 from ingest.explain import nearest
 from ingest.records import NULL
@@ -20,14 +23,15 @@ from warehouse.schema import FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from msgspec import Raw
     from numpy.typing import NDArray
 
     from ingest.records import Moment, Sessions
     from ingest.texts import TextRule
 
+_PAIRS = pa.map_(pa.string(), pa.string())
 LARGEST_INTEGER = 2**31 - 1
-_OBJECT_BEGINS = ord("{")
+_OBJECT_BEGINS, _NULL_BEGINS, _BREAK = b"{n\n"
+_RAWS = msgspec.json.Decoder(list[Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Checked:
 
     def text(self, name: str, values: Sequence[str | None], rule: TextRule) -> pa.StringArray:
         """Return a column of text that keeps a rule; null where nothing was sent."""
+        if values == [None] * len(values):
+            return pa.nulls(len(values), pa.string())
         column = pa.array(values, pa.string())
         for row, fault in rule.faults(values, column):
             self.refuse(row, "bad_parameter", name, f"{name} {fault}")
@@ -85,6 +91,8 @@ class Checked:
 
     def time(self, name: str, values: Sequence[Moment]) -> pa.Array[Any]:
         """Return a column of times."""
+        if values == [None] * len(values):
+            return pa.nulls(len(values), TIME)
         column, faults = instants(values)
         for row, fault in faults:
             self.refuse(row, "bad_parameter", name, f"{name} {fault}")
@@ -93,7 +101,7 @@ class Checked:
     def count(self, name: str, values: Sequence[int | None]) -> pa.Int32Array:
         """Return a column of whole numbers from 0, which stands for null too."""
         numbers = [value or 0 for value in values]
-        if numbers and not (min(numbers) >= 0 and max(numbers) <= LARGEST_INTEGER):
+        if any(numbers) and not (min(numbers) >= 0 and max(numbers) <= LARGEST_INTEGER):
             for row, number in enumerate(numbers):
                 if not 0 <= number <= LARGEST_INTEGER:
                     said = shown(str(number))
@@ -101,21 +109,27 @@ class Checked:
                     numbers[row] = 0
         return pa.array(numbers, pa.int32())
 
-    def objects(self, name: str, values: Sequence[Raw], *, required: bool = False) -> list[bytes | None]:
+    def objects(self, name: str, values: Sequence[Raw], *, required: bool = False) -> pa.StringArray:
         """Return the compact text of JSON objects; null where null or nothing was sent."""
         texts = _compacted(values)
-        for row, text in enumerate(texts):
-            if (text is None and required) or (text is not None and text[0] != _OBJECT_BEGINS):
-                said = "null" if text is None else shown(text[: SHOWN + 1].decode(errors="replace"))
-                self.refuse(row, "malformed", name, f"{name} is {said}, must be a JSON object")
+        there = present(texts)
+        strange = there & (_first_bytes(texts) != _OBJECT_BEGINS)
+        for row in np.flatnonzero(strange | ~there if required else strange):
+            text = texts[int(row)].as_py()
+            said = "null" if text is None else shown(text[: SHOWN + 1])
+            self.refuse(int(row), "malformed", name, f"{name} is {said}, must be a JSON object")
         return texts
 
     def attributes(self, name: str, values: Sequence[Raw]) -> pa.ExtensionArray[Any]:
         """Return a JSON column of objects in which `{}` is as good as nothing: it must not replace what is known."""
-        return documents([None if text == b"{}" else text for text in self.objects(name, values)])
+        texts = self.objects(name, values)
+        empty = pc.equal(texts, "{}")
+        return documents(pc.if_else(empty, pa.scalar(None, pa.string()), texts) if pc.any(empty).as_py() else texts)
 
     def pairs(self, name: str, values: Sequence[Sessions], most: int) -> Pairs:
         """Return session pairs, ids as text, at most `most` a record; `{}` is as good as nothing."""
+        if not any(values):
+            return Pairs([], [], [], pa.nulls(len(values), _PAIRS))
         rows: list[int] = []
         keys: list[str] = []
         ids: list[str] = []
@@ -139,6 +153,8 @@ class Checked:
 
     def ids(self, name: str, values: Sequence[Sequence[str] | None]) -> pa.ListArray[Any]:
         """Return a column of lists of ids; `[]` is as good as nothing."""
+        if not any(values):
+            return pa.nulls(len(values), pa.list_(pa.string()))
         flat = [text for texts in values if texts for text in texts]
         rows = [row for row, texts in enumerate(values) if texts for _ in texts]
         column = pa.array(flat, pa.string())
@@ -187,9 +203,10 @@ def payloads(values: Sequence[Raw]) -> pa.ExtensionArray[Any]:
     return documents(_compacted(values))
 
 
-def documents(texts: Sequence[bytes | None]) -> pa.ExtensionArray[Any]:
+def documents(texts: Sequence[bytes | None] | pa.StringArray) -> pa.ExtensionArray[Any]:
     """Return JSON texts as a column."""
-    return cast("pa.ExtensionArray[Any]", pa.ExtensionArray.from_storage(pa.json_(), pa.array(texts, pa.string())))
+    column = texts if isinstance(texts, pa.StringArray) else pa.array(texts, pa.string())
+    return cast("pa.ExtensionArray[Any]", pa.ExtensionArray.from_storage(pa.json_(), column))
 
 
 def number_text(number: float) -> str:
@@ -205,20 +222,55 @@ def _offsets(owners: Sequence[int], rows: int) -> Any:
 
 
 def _nulls(kind: pa.DataType, rows: int) -> pa.Array[Any]:
-    return documents([None] * rows) if kind == pa.json_() else pa.array([None] * rows, kind)
+    return documents(pa.nulls(rows, pa.string())) if kind == pa.json_() else pa.nulls(rows, kind)
 
 
-def _compacted(values: Sequence[Raw]) -> list[bytes | None]:
-    """Return JSON texts without white space between their tokens, which stay as sent."""
-    return [None if value is NULL else _compact(bytes(value)) for value in values]
+def _compacted(values: Sequence[Raw]) -> pa.StringArray:
+    """Return JSON texts without white space between their tokens, which stay as sent; null where null."""
+    if all(value is NULL for value in values):
+        return pa.nulls(len(values), pa.string())
+    content = b"".join(values)
+    if _has_space(content):
+        try:
+            values = _RAWS.decode(msgspec.json.format(msgspec.json.encode(values), indent=-1))
+            content = b"".join(values)
+        except RecursionError:
+            return pa.array([_compact(bytes(value)) for value in values], pa.string())
+    if b"\n" in content:  # inside a string, where the decoder lets it pass
+        return pa.array([_compact(bytes(value)) for value in values], pa.string())
+    # Joined once more with line breaks between: where these stand says how long each text is.
+    text = np.frombuffer(b"\n".join(values), np.uint8)
+    ends = np.append(np.flatnonzero(text == _BREAK), len(text))
+    lengths = np.diff(ends, prepend=-1) - 1
+    valid = text[ends - lengths] != _NULL_BEGINS
+    if not valid.all():
+        lengths[~valid] = 0
+        content = b"".join(itertools.compress(values, valid.tolist()))
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    bits = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets.tobytes()), pa.py_buffer(content), bits)
+
+
+def _has_space(text: bytes) -> bool:
+    return b" " in text or b"\n" in text or b"\t" in text or b"\r" in text
 
 
 def _compact(text: bytes) -> bytes | None:
     if text == b"null":
         return None
-    if b" " in text or b"\n" in text or b"\t" in text or b"\r" in text:
+    if _has_space(text):
         try:
             return msgspec.json.format(text, indent=-1)
         except RecursionError:  # nested so deeply that it could just be decoded
             return text
     return text
+
+
+def _first_bytes(column: pa.StringArray) -> NDArray[np.uint8]:
+    """Return the first byte of each text; any byte where there is none."""
+    _, offsets, data = column.buffers()
+    if offsets is None or not data:
+        return np.zeros(len(column), np.uint8)
+    content = np.frombuffer(memoryview(data), np.uint8)
+    return content[np.minimum(np.frombuffer(memoryview(offsets), np.int32)[: len(column)], len(content) - 1)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ingest.arrays import begins_array, elements
 from ingest.body import gunzip, unzstd
 from ingest.limits import Limits
-from ingest.records import lines
+from ingest.records import count
 from warehouse.errors import InputError, NotFoundError, shown
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _chunks(stream: BinaryIO, target_bytes: int) -> Iterator[Chunk]:
     for body in (_array_bodies if begins_array(head) else _line_bodies)(content, target_bytes):
         yield Chunk(body, first_line, first_record, source.consumed)
         first_line += body.count(b"\n")
-        first_record += sum(1 for _ in lines(body))
+        first_record += count(body)
 
 
 def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:

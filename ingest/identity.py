@@ -7,9 +7,14 @@ import re
 _SPECIAL = re.compile(r"[%/@]")
 
 
+def is_plain(text: str) -> bool:
+    """Return whether text stands in an id as it is."""
+    return "/" not in text and "%" not in text and "@" not in text
+
+
 def escaped(text: str) -> str:
     """Return text as one part of an id: without `/`, which separates parts, and `@`, which begins ids of no run."""
-    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return text if is_plain(text) else _SPECIAL.sub(lambda found: f"%{ord(found[0]):02X}", text)
 
 
 def score_id(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,15 @@ class Normalised:
     """Batches by file table, and the records that none of them holds."""
 
     batches: dict[str, pa.RecordBatch]
+    """The records' own rows."""
+    derived: dict[str, pa.RecordBatch]
+    """Rows that records bring besides: they stand behind the others of their table."""
     rejected: list[Rejection]
+
+    def joined(self) -> dict[str, pa.RecordBatch]:
+        """Return all rows by file table."""
+        both = {table: [self.batches[table], self.derived[table]] for table in self.batches.keys() & self.derived}
+        return self.batches | self.derived | {table: _joined(parts) for table, parts in both.items()}
 
 
 def normalise(records: Sequence[Record], indices: Sequence[int], received_at_us: int) -> Normalised:
@@ -50,27 +58,23 @@ def normalise(records: Sequence[Record], indices: Sequence[int], received_at_us:
         indices: the place of each in its request.
         received_at_us: microseconds since 1970; also the time of records that bring none.
     """
-    groups: defaultdict[type[Record], tuple[list[Any], list[int]]] = defaultdict(lambda: ([], []))
-    for index, record in zip(indices, records, strict=True):
-        group = groups[type(record)]
-        group[0].append(record)
-        group[1].append(index)
+    kinds = list(map(type, records))
     derived = Derived()
-    tables: defaultdict[str, list[pa.RecordBatch]] = defaultdict(list)
+    batches: dict[str, pa.RecordBatch] = {}
     rejected: list[Rejection] = []
-    for kind, (members, places) in groups.items():
+    for kind in dict.fromkeys(kinds):
+        own = [one is kind for one in kinds]
+        members = list(itertools.compress(records, own))
         table, columns_of = _TABLES[kind]
-        checked = Checked(places)
+        checked = Checked(list(itertools.compress(indices, own)))
         columns = columns_of(members, checked, received_at_us, derived)
-        tables[table].append(checked.batch(table, columns, received_at_us))
+        batches[table] = checked.batch(table, columns, received_at_us)
         rejected.extend(checked.faults.values())
-    for table, rows in derived.batches(received_at_us):
-        tables[table].append(rows)
-    return Normalised({table: _joined(parts) for table, parts in tables.items()}, rejected)
+    return Normalised(batches, dict(derived.batches(received_at_us)), rejected)
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
-    return parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+    return pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
 
 
 def _events(events: Sequence[Event], checked: Checked, received_at_us: int, _: Derived) -> Columns:
@@ -86,7 +90,7 @@ def _events(events: Sequence[Event], checked: Checked, received_at_us: int, _: D
     return {
         "id": ids,
         "name": checked.text("name", names, ID),
-        "data": documents([_without_internal(text) for text in data]),
+        "data": documents(_without_internal(data)),
         "v": checked.text("v", [event.v for event in events], WORD),
         "ts": or_now(sent, received_at_us),
         "sessions": checked.pairs("sessions", [event.sessions for event in events], EVENT_SESSIONS).column,
@@ -95,9 +99,17 @@ def _events(events: Sequence[Event], checked: Checked, received_at_us: int, _: D
     }
 
 
-def _without_internal(text: bytes | None) -> bytes | None:
-    """Return event data without what Inngest keeps in it for itself."""
-    if text is None or (b"_inngest" not in text and b"\\u" not in text):
+def _without_internal(texts: pa.StringArray) -> pa.StringArray:
+    """Return events' data without what Inngest keeps in it for itself."""
+    _, _, content = texts.buffers()
+    spelled = memoryview(content or b"").tobytes()
+    if _INTERNAL_DATA.encode() not in spelled and b"\\u" not in spelled:
+        return texts
+    return pa.array([None if text is None else _stripped(text.encode()) for text in texts.to_pylist()], pa.string())
+
+
+def _stripped(text: bytes) -> bytes:
+    if _INTERNAL_DATA.encode() not in text and b"\\u" not in text:
         return text
     try:
         data = msgspec.json.decode(text, type=dict[str, Raw])

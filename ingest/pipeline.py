@@ -40,7 +40,7 @@ def validate(decoded: Decoded, received_at_us: int) -> Validated:
     """
     made = normalise(decoded.records, decoded.indices, received_at_us)
     rejected = sorted((*decoded.rejected, *made.rejected), key=attrgetter("index"))
-    return Validated(made.batches, len(decoded.records) - len(made.rejected), tuple(rejected))
+    return Validated(made.joined(), len(decoded.records) - len(made.rejected), tuple(rejected))
 
 
 def receive(

@@ -20,6 +20,8 @@ from warehouse.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
 Moment = str | int | float | None
 """A time as sent: ISO 8601, or milliseconds since 1970."""
 
@@ -155,6 +157,7 @@ TYPES: dict[str, type[Struct]] = {
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"\S[^\n]*")
+_BREAK, _RETURN, _SPACE, _OPENS, _CLOSES = b"\n\r {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +183,49 @@ def decode(body: bytes, content_type: str | None, limits: Limits | None = None) 
         InputError: `malformed` when a JSON array does not close, `too_large` when there are too many records.
     """
     limits = limits or Limits()
+    rest = only_lines(body, content_type)
+    if rest is not None:
+        return decode_lines(rest, limits)
+    body = body.removeprefix(_BOM)
+    return _each(elements(body) if begins_array(body) else [body], limits)
+
+
+def only_lines(body: bytes, content_type: str | None) -> bytes | None:
+    """Return a body that is lines, without its byte order mark; None when it is an array or one JSON value."""
     body = body.removeprefix(_BOM)
     kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind != "application/x-ndjson" and begins_array(body):
-        return _each(elements(body), limits)
-    if kind == "application/json" and _is_one_value(body):
-        return _each([body], limits)
+    if kind != "application/x-ndjson" and (begins_array(body) or (kind == "application/json" and _is_one_value(body))):
+        return None
+    return body
+
+
+def decode_lines(body: bytes, limits: Limits) -> Decoded:
+    """Return the records of lines; raises InputError `too_large` when there are too many."""
     records = _at_once(body, limits)
     if records is None:
         return _each(lines(body), limits)
     return Decoded(records, range(len(records)), ())
 
 
+def too_many(limits: Limits) -> InputError:
+    """Return the error of a request with more records than one may have."""
+    message = f"the body has more than {limits.records} records"
+    return InputError(message, code="too_large", hint="send it in several requests")
+
+
 def lines(body: bytes) -> Iterator[bytes]:
     """Yield the lines that are not blank."""
     return (match[0] for match in _LINE.finditer(body))
+
+
+def count(body: bytes) -> int:
+    """Return how many lines are not blank."""
+    text = np.frombuffer(body, np.uint8)
+    breaks = np.flatnonzero(text == _BREAK)
+    begins = np.append(0, breaks + 1)
+    begins = begins[begins < len(text)]
+    # Where no line begins with white space or a control character, none is blank.
+    return len(begins) if (text[begins] > _SPACE).all() else sum(1 for _ in lines(body))
 
 
 def _is_one_value(body: bytes) -> bool:
@@ -213,10 +244,14 @@ def _at_once(body: bytes, limits: Limits) -> list[Record] | None:
     then mean one a line.
     """
     body = body.rstrip()
-    breaks = body.count(b"\n")
-    if body.count(b"}\n{") + body.count(b"}\r\n{") != breaks or breaks >= limits.records:
+    text = np.frombuffer(body, np.uint8)
+    breaks = np.flatnonzero(text == _BREAK)
+    if len(breaks) >= limits.records or not _between_records(text, breaks):
         return None
-    if len(body) > limits.record_bytes and _longest_line(body) > limits.record_bytes:
+    if (
+        len(body) > limits.record_bytes
+        and np.diff(breaks, prepend=-1, append=len(body)).max() > limits.record_bytes + 1
+    ):
         return None
     if not (body.isascii() or _is_utf8(body)):
         return None
@@ -224,12 +259,19 @@ def _at_once(body: bytes, limits: Limits) -> list[Record] | None:
         records = _DECODER.decode_lines(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return records if len(records) == breaks + 1 or not body else None
+    return records if len(records) == len(breaks) + 1 or not body else None
 
 
-def _longest_line(body: bytes) -> int:
-    breaks = np.flatnonzero(np.frombuffer(body, np.uint8) == ord("\n"))
-    return int(np.diff(breaks, prepend=-1, append=len(body)).max()) - 1
+def _between_records(text: NDArray[np.uint8], breaks: NDArray[np.intp]) -> bool:
+    """Return whether each line break, perhaps with a carriage return before it, stands right between `}` and `{`."""
+    if not len(breaks):
+        return True
+    before = text[breaks - 1]  # the text is stripped at its end, so something follows the last one
+    returns = before == _RETURN
+    if returns.any():
+        before = np.where(returns, text[breaks - 2], before)
+    # A break at the very beginning would look at the end, which is `}` in all that could be taken at once.
+    return bool(breaks[0] > 0 and (before == _CLOSES).all() and (text[breaks + 1] == _OPENS).all())
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -247,9 +289,7 @@ def _each(pieces: Iterable[bytes], limits: Limits) -> Decoded:
     rejected: list[Rejection] = []
     for index, piece in enumerate(pieces):
         if index == limits.records:
-            raise InputError(
-                f"the body has more than {limits.records} records", code="too_large", hint="send it in several requests"
-            )
+            raise too_many(limits)
         if len(piece) > limits.record_bytes:
             message = f"the record has {len(piece)} bytes, the limit is {limits.record_bytes}"
             rejected.append(Rejection(index, "too_large", None, message))

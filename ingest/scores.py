@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingest.columns import or_now, present
-from ingest.identity import score_id
+from ingest.identity import is_plain, score_id
 from ingest.limits import RUN_SESSIONS
 from ingest.texts import ID, LABEL, NAME, SCORE_NAME
 from warehouse.schema import SCORE_SOURCES
@@ -30,23 +31,32 @@ def score_columns(
     run_ids = [score.run_id for score in scores]
     values = [score.value for score in scores]
     experiments = [score.experiment for score in scores]
+    steps = [score.step_id for score in scores]
+    traces = [score.trace_id for score in scores]
+    spans = [score.span_id for score in scores]
     sent = checked.time("ts", [score.ts for score in scores])
     times = or_now(sent, received_at_us)
     given = sent.is_valid()
     sessions = checked.pairs("sessions", [score.sessions for score in scores], RUN_SESSIONS)
     judged = checked.pairs("session", [score.session for score in scores], 1)
     session_of = dict(zip(judged.rows, zip(judged.keys, judged.ids, strict=True), strict=True))
-    ids, day_ids = _ids(scores, session_of)
+    name_column = checked.text("name", names, SCORE_NAME)
+    run_column = checked.text("run_id", run_ids, ID)
+    given_ids = [score.id for score in scores]
+    if session_of or any(map(any, (given_ids, steps, traces, spans))) or not _plain_on_runs(names, run_ids):
+        ids, day_ids = _ids(scores, session_of)
+    else:
+        ids, day_ids = cast("Any", pc).binary_join_element_wise(run_column, name_column, "/"), run_column
     columns: dict[str, pa.Array[Any]] = {
-        "id": pa.array(ids, pa.string()),
-        "name": checked.text("name", names, SCORE_NAME),
+        "id": ids,
+        "name": name_column,
         "value": pa.array([None if value is None else float(value) for value in values], pa.float64()),
         "label": checked.text("label", [score.label for score in scores], LABEL),
         "kind": pa.array([_KIND[type(value)] for value in values], pa.string()),
-        "run_id": checked.text("run_id", run_ids, ID),
-        "step_id": checked.text("step_id", [score.step_id for score in scores], ID),
-        "trace_id": checked.text("trace_id", [score.trace_id for score in scores], ID),
-        "span_id": checked.text("span_id", [score.span_id for score in scores], ID),
+        "run_id": run_column,
+        "step_id": checked.text("step_id", steps, ID),
+        "trace_id": checked.text("trace_id", traces, ID),
+        "span_id": checked.text("span_id", spans, ID),
         "experiment": checked.text("experiment.name", [e and e.name for e in experiments], NAME),
         "variant": checked.text("experiment.variant", [e and e.variant for e in experiments], NAME),
         "ts": times,
@@ -55,19 +65,24 @@ def score_columns(
         "comment": pa.array([score.comment for score in scores], pa.string()),
         "attributes": checked.attributes("attributes", [score.attributes for score in scores]),
         "_given": given,
-        "_day_id": pa.array(day_ids, pa.string()),
+        "_day_id": day_ids,
     }
     if session_of:
         columns["session_key"] = pa.array([session_of.get(row, (None,))[0] for row in range(len(scores))], pa.string())
         columns["session_id"] = pa.array([session_of.get(row, (None,))[-1] for row in range(len(scores))], pa.string())
-    checked.text("id", [score.id for score in scores], ID)
+    checked.text("id", given_ids, ID)
     _check_targets(columns | {"session": judged.column, "sessions": sessions.column}, checked)
     derived.join_sessions(sessions, run_ids, times, checked)
     derived.imply_assignments(experiments, run_ids, times, cast("list[bool]", given.to_pylist()), checked)
     return columns
 
 
-def _ids(scores: Sequence[Score], session_of: Mapping[int, tuple[str, str]]) -> tuple[list[str], list[str]]:
+def _plain_on_runs(names: Sequence[str], run_ids: Sequence[str | None]) -> bool:
+    """Return whether every score names a run, and all ids made of run and name need no escape."""
+    return None not in run_ids and is_plain("".join(cast("Sequence[str]", run_ids))) and is_plain("".join(set(names)))
+
+
+def _ids(scores: Sequence[Score], session_of: Mapping[int, tuple[str, str]]) -> tuple[pa.StringArray, pa.StringArray]:
     """Return each score's id, and the id that has its day.
 
     A score whose id was made has its run's day. So has one whose writer gave the id that would have been made, which
@@ -87,7 +102,7 @@ def _ids(scores: Sequence[Score], session_of: Mapping[int, tuple[str, str]]) -> 
         is_made = score.id is None or score.id == made
         ids.append(made if score.id is None else score.id)
         day_ids.append(score.run_id if is_made and score.run_id is not None else ids[-1])
-    return ids, day_ids
+    return pa.array(ids, pa.string()), pa.array(day_ids, pa.string())
 
 
 def _check_targets(columns: Mapping[str, pa.Array[Any]], checked: Checked) -> None:

@@ -1,12 +1,12 @@
-"""Keeps one read engine current: every question sees all rows acknowledged before it was asked."""
+"""Keeps the read engines current: every question sees all rows acknowledged before it was asked."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from warehouse.days import Days
-from warehouse.engine import ReadEngine
-from warehouse.manifest import Manifest
+from warehouse.reading import ReadEngine
+from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
     from warehouse.manifest import Snapshot
@@ -14,38 +14,40 @@ if TYPE_CHECKING:
 
 
 class Snapshots:
-    """The read engines of one workspace, in one process and thread."""
+    """The read engines of one workspace, in one process and thread: one for now, one for the past."""
 
     def __init__(self, paths: WorkspacePaths, *, memory: str = "1GB", spill: str = "") -> None:
-        self._paths = paths
         self._memory = memory
         self._spill = spill
-        self._manifest = Manifest(paths)
-        self._days = Days(self._manifest)
+        self._workspace = open_workspace(paths)
+        self._pin = self._workspace.manifest.pin()
+        self._days = Days(self._workspace.manifest)
         self._snapshot: Snapshot | None = None
-        self._engine: ReadEngine | None = None
+        self._engines: dict[bool, ReadEngine] = {}
 
-    def engine(self, known_at: int | None = None) -> ReadEngine:
-        """Return an engine over every row acknowledged by now, or as known at a time (microseconds since 1970).
+    def engine(self, *, past: bool = False) -> ReadEngine:
+        """Return an engine over every row acknowledged by now; `past`: for questions with `known_at`.
 
-        It stays at that state until the next call, which may refresh or replace it.
+        It stays at that state, and its files stay on disk, until `release` or the next call.
         """
-        kept = self._engine
-        after = kept.tail_position if kept is not None and known_at is None else 0
-        self._snapshot, entries = self._manifest.read(self._snapshot, after)
-        if known_at is not None:
-            past = self._open(self._snapshot, known_at)
-            past.refresh(entries)
-            return past
-        if kept is None or kept.snapshot is not self._snapshot:
-            if kept is not None:
-                kept.close()  # what was read beyond its position is not all that the new one needs
-                self._snapshot, entries = self._manifest.read(self._snapshot)
-            kept = self._engine = self._open(self._snapshot, None)
-        kept.refresh(entries)
-        return kept
+        if past not in self._engines:
+            self._engines[past] = ReadEngine(
+                self._workspace.files, self._days.known, past=past, memory=self._memory, spill=self._spill
+            )
+        engine = self._engines[past]
+        self._pin.protect()
+        self._snapshot, entries = self._workspace.manifest.read(self._snapshot, engine.tail_position)
+        self._pin.hold(self._snapshot.version)
+        engine.refresh(self._snapshot, entries)
+        return engine
 
-    def _open(self, snapshot: Snapshot, known_at: int | None) -> ReadEngine:
-        return ReadEngine(
-            self._paths, snapshot, self._days.known, known_at=known_at, memory=self._memory, spill=self._spill
-        )
+    def release(self) -> None:
+        """Let the files go; the next question pins its own."""
+        self._pin.rest()
+
+    def close(self) -> None:
+        """Close everything."""
+        for engine in self._engines.values():
+            engine.close()
+        self._pin.close()
+        self._workspace.manifest.close()

@@ -13,7 +13,7 @@ import time
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -27,11 +27,13 @@ from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, frame
 from queries.run import Limits, Result, bind, run
 from queries.snapshots import Snapshots
 from queries.values import json_rows
-from warehouse.engine import Connection, Error, ReadEngine, rows_of, serializer
+from warehouse.engine import Connection, Error, rows_of, serializer
 from warehouse.errors import InputError, QueryError, UpshotError
 from warehouse.paths import WorkspacePaths
 from warehouse.schema import TABLES
-from warehouse.views import sources
+
+if TYPE_CHECKING:
+    from warehouse.reading import ReadEngine
 
 ADDRESS_SPACE = 8 << 30
 """Bytes of address space a worker may map; engines reserve far more than they use."""
@@ -48,7 +50,7 @@ class Worker:
         self._serialize = serializer()
 
     def answer(self, ask: Ask) -> tuple[Answer, bytes]:
-        """Return the answer; an expected error is an answer too."""
+        """Return the answer; an expected error is an answer too. No file stays pinned."""
         try:
             return self._answer(ask)
         except UpshotError as error:
@@ -57,6 +59,8 @@ class Worker:
             return Answer(error=_failure(engine_error(str(error)))), b""
         except MemoryError:
             return Answer(error=Failure("memory_limit", "the answer does not fit into the worker's memory")), b""
+        finally:
+            self._snapshots.release()
 
     def _answer(self, ask: Ask) -> tuple[Answer, bytes]:
         match ask.kind:
@@ -66,9 +70,9 @@ class Worker:
                 return Answer(), self._check(ask)
             case "report":
                 known_at = known_at_of(ask.options)
-                engine = self._snapshots.engine(known_at)
+                engine = self._snapshots.engine(past=known_at is not None)
                 made = report(
-                    _rows(engine.cursor()),
+                    _rows(engine.cursor(known_at=known_at)),
                     ask.name,
                     ask.options,
                     now_us=ask.now,
@@ -93,8 +97,8 @@ class Worker:
         limits = self._tightened(ask)
         started = time.perf_counter()
         query = guard.check(ask.sql, self._serialize, _names(ask.params))
-        engine = self._snapshots.engine(ask.known_at)
-        result = run(engine.cursor(query.tables), query, ask.params, limits)
+        engine = self._snapshots.engine(past=ask.known_at is not None)
+        result = run(engine.cursor(query.tables, known_at=ask.known_at), query, ask.params, limits)
         elapsed = round((time.perf_counter() - started) * 1000, 3)
         _, rows, size = _reads(engine, query)
         facts = {
@@ -154,7 +158,7 @@ class Worker:
 
 def _reads(engine: ReadEngine, query: guard.GuardedQuery) -> tuple[int, int, int]:
     """Return how many files, rows and bytes the tables of a query have; it may read less."""
-    files = [file for table in sources(query.tables) for file in engine.snapshot.of(table)]
+    files = engine.listed(query.tables)
     return len(files), sum(file.rows for file in files), sum(file.bytes for file in files)
 
 

@@ -7,56 +7,76 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from warehouse.errors import InputError, TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 APPLICATION_ID = 0x55505348
 """Marks a SQLite file as ours ("UPSH")."""
 
-FORMAT = 1
-"""Version of the layout of a data directory; raised with every change an older server could not read."""
-
 BUSY_SECONDS = 10.0
 
 
-def open_database(path: Path, schema: str, *, create: bool = True) -> sqlite3.Connection:
-    """Open the SQLite file at `path`, making it with `schema` when it is new.
+def open_database(path: Path, steps: Sequence[str | Callable[[sqlite3.Connection], None]]) -> sqlite3.Connection:
+    """Open the SQLite file at `path`, made or brought up to date by `steps`; its format is the number of steps done.
+
+    A step is SQL or a function; each runs once in the life of a file, all that are missing in one transaction.
 
     Raises:
         InputError: the file is not ours, or was written by a newer version.
         TransientError: the file cannot be opened or written now.
     """
-    if not create and not path.exists():
-        raise InputError(f"{path} does not exist", code="not_found")
     try:
         con = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        _check_ours(con, path, len(steps))
         con.execute("PRAGMA journal_mode=WAL")
         con.execute("PRAGMA synchronous=FULL")
         con.execute("PRAGMA foreign_keys=ON")
-        _check_ours(con, path)
-        if con.execute("PRAGMA user_version").fetchone()[0] == 0:
-            con.executescript(
-                f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA application_id={APPLICATION_ID};\n"
-                f"PRAGMA user_version={FORMAT};\nCOMMIT;"
-            )
+        if _format(con) < len(steps):
+            with transaction(con):
+                for step in steps[_format(con) :]:
+                    if isinstance(step, str):
+                        for statement in filter(str.strip, step.split(";")):
+                            con.execute(statement)
+                    else:
+                        step(con)
+                con.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                con.execute(f"PRAGMA user_version={len(steps)}")
     except sqlite3.DatabaseError as error:
         raise storage_error(error, path) from error
     return con
 
 
-def _check_ours(con: sqlite3.Connection, path: Path) -> None:
+@contextmanager
+def transaction(con: sqlite3.Connection) -> Iterator[None]:
+    """Run a block as one durable commit: once left, all of it is on disk; when it raises, none of it."""
+    con.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        if con.in_transaction:
+            con.execute("ROLLBACK")
+        raise
+
+
+def _format(con: sqlite3.Connection) -> int:
+    return con.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _check_ours(con: sqlite3.Connection, path: Path, newest: int) -> None:
     owner = con.execute("PRAGMA application_id").fetchone()[0]
-    version = con.execute("PRAGMA user_version").fetchone()[0]
     tables = con.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != APPLICATION_ID and (tables or owner):
         raise InputError(f"{path} is a SQLite file of another program", hint="give an empty folder to --data")
-    if version > FORMAT:
+    if _format(con) > newest:
         raise InputError(
-            f"{path} has format {version}; this version of upshot reads up to {FORMAT}",
+            f"{path} has format {_format(con)}; this version of upshot reads up to {newest}",
             hint="a newer upshot wrote it: upgrade, nothing was touched",
         )
 
@@ -70,4 +90,8 @@ def storage_error(error: Exception, where: object) -> TransientError | InputErro
         return InputError(f"cannot write {where}: {text}", hint="check the folder's owner and permissions")
     if "not a database" in text:
         return InputError(f"{where} is not a SQLite file", hint="give an empty folder to --data")
+    if "malformed" in text:
+        return TransientError(
+            f"{where} is damaged: {text}", hint="run `upshot doctor`, and restore it from a backup", retry_after=60
+        )
     return TransientError(f"cannot use {where}: {text}", retry_after=1)

@@ -76,6 +76,14 @@ def day_text(day: int) -> str:
     return (_EPOCH + dt.timedelta(days=day)).isoformat()
 
 
+def day_number(text: str) -> int | None:
+    """Return YYYY-MM-DD as days since 1970-01-01, None when it is no day."""
+    try:
+        return (dt.date.fromisoformat(text) - _EPOCH).days
+    except ValueError:
+        return None
+
+
 def key_hash(text: str) -> int:
     """Return the signed 64-bit BLAKE2b hash under which the day of a timeless id is kept.
 

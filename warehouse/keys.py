@@ -20,14 +20,16 @@ RIGHTS = ("ingest", "query", "admin")
 DEFAULT_WORKSPACE = "default"
 
 _PREFIX = "upk_"
-_SCHEMA = """
+_FORMAT_1 = """
 CREATE TABLE key (
     hash TEXT PRIMARY KEY,
     workspace TEXT NOT NULL,
     rights TEXT NOT NULL,
     created_at INTEGER NOT NULL
-) WITHOUT ROWID;
+) WITHOUT ROWID
 """
+STEPS = (_FORMAT_1,)
+"""What makes and upgrades a `server.db`; its format is how many of these were done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Keys:
     """The keys of a data directory. Safe to use from several threads and beside other processes."""
 
     def __init__(self, data: DataPaths) -> None:
-        self._con = open_database(data.server, _SCHEMA)
+        self._con = open_database(data.server, STEPS)
 
     def create(self, workspace: str, rights: Iterable[str], now_us: int) -> str:
         """Make a key, durable once returned, and return it; it cannot be shown again.

@@ -6,25 +6,22 @@ Batches are Arrow IPC streams, LZ4 inside, one log entry a table and request.
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import sqlite3
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from warehouse.database import open_database, storage_error
-from warehouse.errors import TransientError
-from warehouse.manifest import SCHEMA
+from warehouse.errors import TransientError, UpshotError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warehouse.clock import Clock
-    from warehouse.paths import WorkspacePaths
+    from warehouse.manifest import Manifest
 
 ROWS_BITS = 20
 """A row's arrival is its entry's position times 2**ROWS_BITS plus its place in the entry."""
@@ -36,9 +33,10 @@ MAX_LOG_BYTES = 256 << 20
 MAX_LOG_ROWS = 1_000_000
 """Unsealed bytes and rows above which appends wait for the keeper: queries hold what is unsealed in memory."""
 
-_MEASURED_FOR_US = 1_000_000
+MEASURED_FOR_SECONDS = 1.0
 """The log's size is summed anew after this long: the keeper, another process, shrinks it."""
 
+_Request = tuple[list[tuple[str, int, bytes]], Future[int]]
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -74,15 +72,14 @@ class Log:
     """The writing end of a workspace's log. One instance a workspace, in the process that acknowledges."""
 
     def __init__(
-        self, paths: WorkspacePaths, clock: Clock, *, max_bytes: int = MAX_LOG_BYTES, max_rows: int = MAX_LOG_ROWS
+        self, manifest: Manifest, clock: Clock, *, max_bytes: int = MAX_LOG_BYTES, max_rows: int = MAX_LOG_ROWS
     ) -> None:
-        self._paths = paths
+        self._manifest = manifest
         self._clock = clock
         self._max_bytes = max_bytes
         self._max_rows = max_rows
-        self._con = open_database(paths.database, SCHEMA)
-        self._waiting: queue.SimpleQueue[tuple[Sequence[Encoded], Future[int]] | None] = queue.SimpleQueue()
-        self._measured_at = 0
+        self._waiting: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._measured_at = 0.0
         self._bytes = 0
         self._rows = 0
         self._closed = False
@@ -102,21 +99,9 @@ class Log:
         future: Future[int] = Future()
         if self._closed:
             future.set_exception(TransientError("the log is closed: the server is stopping", retry_after=5))
-        elif not entries:
-            future.set_result(0)
         else:
-            self._waiting.put((entries, future))
+            self._waiting.put(([(entry.table, entry.rows, entry.payload) for entry in entries], future))
         return future
-
-    def probe(self) -> None:
-        """Raise TransientError unless rows can be appended: the writer lives and the file answers."""
-        if self._closed or not self._thread.is_alive():
-            raise TransientError("the log's writer has stopped")
-        try:
-            with contextlib.closing(sqlite3.connect(self._paths.database)) as con:
-                con.execute("SELECT value FROM state LIMIT 1").fetchone()
-        except sqlite3.Error as error:
-            raise storage_error(error, self._paths.database) from error
 
     def close(self) -> None:
         """Commit what waits, then close. Safe to call twice."""
@@ -124,7 +109,7 @@ class Log:
             self._closed = True
             self._waiting.put(None)
             self._thread.join()
-            self._con.close()
+            self._manifest.close()
 
     def _run(self) -> None:
         while True:
@@ -143,49 +128,26 @@ class Log:
             if last:
                 return
 
-    def _commit(self, group: list[tuple[Sequence[Encoded], Future[int]]]) -> None:
-        positions: list[int] = []
+    def _commit(self, group: list[_Request]) -> None:
         try:
             self._refuse_when_full()
-            now = self._clock()
-            self._con.execute("BEGIN IMMEDIATE")
-            try:
-                position = 0
-                for entries, _ in group:
-                    for entry in entries:
-                        position = (
-                            self._con.execute(
-                                'INSERT INTO log("table", rows, bytes, received_at, payload) VALUES (?, ?, ?, ?, ?)',
-                                (entry.table, entry.rows, len(entry.payload), now, entry.payload),
-                            ).lastrowid
-                            or position
-                        )
-                        self._bytes += len(entry.payload)
-                        self._rows += entry.rows
-                    positions.append(position)
-                self._con.execute("COMMIT")
-            except BaseException:
-                if self._con.in_transaction:
-                    self._con.execute("ROLLBACK")
-                raise
-        except TransientError as error:
+            positions = self._manifest.append([entries for entries, _ in group], self._clock())
+        except UpshotError as error:
             _fail(group, error)
-        except (sqlite3.Error, OSError) as error:
-            _fail(group, storage_error(error, self._paths.database))
         except Exception as error:  # noqa: BLE001 - the thread must live, or every later request would wait for ever
             _fail(group, TransientError(f"nothing was written: {error}"))
         else:
-            for (_, future), position in zip(group, positions, strict=True):
+            for (entries, future), position in zip(group, positions, strict=True):
+                self._bytes += sum(len(payload) for _, _, payload in entries)
+                self._rows += sum(rows for _, rows, _ in entries)
                 future.set_result(position)
 
     def _refuse_when_full(self) -> None:
-        now = self._clock()
+        now = time.monotonic()
         full = self._bytes > self._max_bytes or self._rows > self._max_rows
-        if full or abs(now - self._measured_at) > _MEASURED_FOR_US:
-            self._bytes, self._rows = self._con.execute(
-                "SELECT coalesce(sum(bytes), 0), coalesce(sum(rows), 0) FROM log"
-            ).fetchone()
-            self._measured_at = now
+        if full or now - self._measured_at > MEASURED_FOR_SECONDS:
+            waiting = self._manifest.waiting()
+            self._bytes, self._rows, self._measured_at = waiting.bytes, waiting.rows, now
         if self._bytes > self._max_bytes or self._rows > self._max_rows:
             raise TransientError(
                 f"{self._rows} rows ({self._bytes} bytes) wait to be sealed, the limit is {self._max_rows} "
@@ -195,6 +157,6 @@ class Log:
             )
 
 
-def _fail(group: list[tuple[Sequence[Encoded], Future[int]]], error: Exception) -> None:
+def _fail(group: list[_Request], error: Exception) -> None:
     for _, future in group:
         future.set_exception(error)

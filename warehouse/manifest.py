@@ -1,81 +1,87 @@
-"""The manifest: which files are live, which of their rows are hidden, and how far the log is sealed.
+"""What is where: the log's unsealed end, the live files, their hidden rows. One interface, `Manifest`.
 
-One commit moves rows from the log into files; a reader's snapshot is one read transaction, so it sees each row once.
+One commit moves rows from the log into files; a reader's snapshot is one read, so it sees each row once. The keeper of
+it is SQLite (`warehouse/sqlite_manifest.py`); everything else knows only this module, so that another database can take
+its place.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from warehouse.database import open_database
-from warehouse.ids import key_hash
+import numpy as np
+
+from warehouse.errors import TransientError
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from warehouse.paths import WorkspacePaths
+    from numpy.typing import NDArray
 
-SCHEMA = """
-CREATE TABLE log (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    "table" TEXT NOT NULL,
-    rows INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    received_at INTEGER NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE TABLE file (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    "table" TEXT NOT NULL,
-    day INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    rows INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    bounds TEXT NOT NULL,
-    UNIQUE ("table", day, name)
-);
-CREATE TABLE hidden (
-    file INTEGER NOT NULL REFERENCES file (id),
-    row INTEGER NOT NULL,
-    everywhere INTEGER NOT NULL,
-    PRIMARY KEY (file, row)
-) WITHOUT ROWID;
-CREATE TABLE key_day (hash INTEGER PRIMARY KEY, day INTEGER NOT NULL);
-CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO state VALUES ('version', 0), ('sealed', 0);
-"""
+Bound = tuple[str | int, str | int]
+"""Smallest and largest value of a column: text, or microseconds since 1970 for times."""
+
+
+class StaleError(TransientError):
+    """A change was made from a snapshot that no longer holds: make it anew."""
+
+
+class FileName(NamedTuple):
+    """The name of a sealed file inside its workspace."""
+
+    table: str
+    day: int
+    """Days since 1970-01-01."""
+    name: str
+
+    def __str__(self) -> str:
+        """Return it as messages show it."""
+        return f"{self.table}/{self.day}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A Parquet file as the manifest names it; `bounds` maps a key column to its smallest and largest value."""
+    """A Parquet file as the manifest names it; `bounds` are of the columns that files are chosen by."""
 
-    table: str
-    day: int
-    name: str
+    place: FileName
     rows: int
     bytes: int
     sha256: str
-    bounds: Mapping[str, tuple[str, str]]
+    bounds: Mapping[str, Bound]
+    current: bool = True
+    """False: every row of it is superseded, kept as history."""
+    damaged: str = ""
+    """Why it must not be read; empty while it is whole."""
     id: int = 0
+
+
+_NONE = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A row of a sealed file that no longer counts: in any table (`everywhere`), or only among the current rows."""
+    """The numbers of a file's rows that no longer count: in any table, or only among the current rows."""
 
-    file: int
-    row: int
-    everywhere: bool
+    everywhere: NDArray[np.uint32] = field(default_factory=lambda: _NONE)
+    superseded: NDArray[np.uint32] = field(default_factory=lambda: _NONE)
+
+    def __or__(self, other: Hidden) -> Hidden:
+        """Return what either hides."""
+        return Hidden(np.union1d(self.everywhere, other.everywhere), np.union1d(self.superseded, other.superseded))
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is hidden."""
+        return bool(len(self.everywhere) or len(self.superseded))
+
+    def __len__(self) -> int:
+        """Return how many rows are hidden in any way."""
+        return len(np.union1d(self.everywhere, self.superseded))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A log entry that is not sealed yet."""
+    """A log entry that is not sealed yet; `payload` is an Arrow stream."""
 
     seq: int
     table: str
@@ -91,41 +97,144 @@ class Snapshot:
     sealed: int
     """The last log position that is in the files."""
     files: tuple[SealedFile, ...] = ()
-    hidden: tuple[Hidden, ...] = ()
+    hidden: Mapping[int, Hidden] = field(default_factory=dict[int, Hidden])
+    """By file id; files of which nothing is hidden are absent."""
+    tombstones: tuple[Tombstone, ...] = ()
+    salt: str = ""
+    """What the subjects of tombstones are hashed with."""
 
     def of(self, table: str) -> list[SealedFile]:
         """Return the live files of a table, oldest day first."""
-        return [file for file in self.files if file.table == table]
+        return [file for file in self.files if file.place.table == table]
 
 
 @dataclass(frozen=True, slots=True)
-class Sealing:
+class Tombstone:
+    """What was erased and must not come back. Subjects are kept as salted hashes only."""
+
+    kind: str
+    """One of `warehouse.tombstones.KINDS`."""
+    subject: str
+    """`warehouse.tombstones.subject_hash` of its id."""
+    until: int
+    """Rows of a session or user that happened before (microseconds since 1970) are refused; of the others, all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The audit line of an erasure. It never holds its subject in clear."""
+
+    id: str
+    kind: str
+    """run, session or user."""
+    subject: str
+    """`warehouse.tombstones.subject_hash` of its id."""
+    asked_at: int
+    rows: Mapping[str, int]
+    """Public table -> rows that were hidden."""
+    files: Mapping[str, int]
+    """Public table -> files that held them."""
+    stage: str = "hidden"
+    """hidden, rewriting, unlinking, then done."""
+    version: int = 0
+    """The version from which on no reader sees the rows."""
+    position: int = 0
+    """The last log position that may hold a row of it."""
+    awaited: tuple[FileName, ...] = ()
+    """Files that must leave the disk before it is done."""
+    waits_for: str = ""
+    """Why it does not go on, in words."""
+    unsearched: int = 0
+    """Things put aside as damaged that could not be searched."""
+    done_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to be made live, and which of its rows are hidden from the start."""
+
+    file: SealedFile
+    hidden: Hidden = field(default_factory=Hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
     """What one commit of the manifest changes."""
 
-    sealed: int
-    files: Sequence[tuple[SealedFile, Sequence[int]]]
-    """New files, each with the row numbers that are hidden from the current rows."""
-    hidden: Sequence[Hidden] = ()
+    based_on: int
+    """The version it was made from."""
+    added: Sequence[NewFile] = ()
+    hidden: Mapping[int, Hidden] = field(default_factory=dict[int, Hidden])
+    """Rows to hide in live files, by file id."""
+    dropped: Sequence[int] = ()
+    """Ids of files that are no longer live; they are unlinked once no reader needs them."""
+    sealed: int | None = None
+    """The log is in the files up to this position."""
     days: Mapping[int, int] = field(default_factory=dict[int, int])
     """Hash of an id without time -> its day, to be kept."""
+    quarantined: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Log positions of entries that cannot be applied, with the reason; kept aside with their rows."""
+    tombstones: Sequence[Tombstone] = ()
+    erasure: Erasure | None = None
+    """An erasure to be noted as hidden; it was made from a log sealed up to `position`."""
+    forgotten: Sequence[int] = ()
+    """Hashes of ids whose day need not be kept any more."""
 
 
-class Manifest:
-    """One process's view of a workspace's manifest and of the log's unsealed end."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The log's unsealed end in figures."""
 
-    def __init__(self, paths: WorkspacePaths) -> None:
-        self._con: sqlite3.Connection = open_database(paths.database, SCHEMA)
+    rows: int
+    bytes: int
+    oldest: int
+    """When the oldest entry was received, microseconds since 1970; 0 when none waits."""
+    wanted: bool
+    """Somebody asked for it to be sealed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A log entry that could not be applied: kept, named, counted."""
+
+    seq: int
+    table: str
+    rows: int
+    received_at: int
+    payload: bytes
+    reason: str
+
+
+class Pin(Protocol):
+    """Keeps the files of a version from being unlinked."""
+
+    def hold(self, version: int) -> None:
+        """Need no file that was dropped before `version`."""
+        ...
+
+    def rest(self) -> None:
+        """Need no file."""
+        ...
+
+    def protect(self) -> None:
+        """Need every file: until the version that will be read is known."""
+        ...
 
     def close(self) -> None:
-        """Close the connection."""
-        self._con.close()
+        """End it."""
+        ...
 
-    def position(self) -> tuple[int, int]:
-        """Return the manifest's version and the log's last position: equal positions mean equal answers."""
-        return self._con.execute(
-            "SELECT (SELECT value FROM state WHERE name = 'version'), "
-            "coalesce((SELECT max(seq) FROM log), (SELECT value FROM state WHERE name = 'sealed'))"
-        ).fetchone()
+
+class Manifest(Protocol):
+    """One process's view of a workspace's log and manifest."""
+
+    def append(self, requests: Sequence[Sequence[tuple[str, int, bytes]]], received_at: int) -> list[int]:
+        """Log the entries (table, rows, payload) of many requests in one commit; return the last position of each.
+
+        Once it returns they are on disk, survive a kill or power loss, and are in every later `read`; all of them
+        became visible together. When it raises, none of them were kept.
+        """
+        ...
 
     def read(
         self, known: Snapshot | None, after: int = 0, *, max_rows: int | None = None, max_bytes: int | None = None
@@ -133,89 +242,114 @@ class Manifest:
         """Return the snapshot and the unsealed entries beyond position `after`, as of one instant.
 
         `known` is returned itself when its version still holds. With `max_rows` and `max_bytes` at most as many rows
-        and bytes of the log are read, but one entry at the least.
+        and bytes of the log are read, but one entry at the least. An entry whose checksum is wrong has no payload.
         """
-        self._con.execute("BEGIN")
-        try:
-            state = dict(self._con.execute("SELECT name, value FROM state"))
-            if known is None or known.version != state["version"]:
-                known = Snapshot(
-                    version=state["version"],
-                    sealed=state["sealed"],
-                    files=tuple(self._files()),
-                    hidden=tuple(
-                        Hidden(file, row, bool(everywhere))
-                        for file, row, everywhere in self._con.execute("SELECT file, row, everywhere FROM hidden")
-                    ),
-                )
-            entries: list[Entry] = []
-            rows, size = 0, 0
-            for entry in self._con.execute(
-                'SELECT seq, "table", rows, payload FROM log WHERE seq > ? ORDER BY seq', (max(known.sealed, after),)
-            ):
-                rows, size = rows + entry[2], size + len(entry[3])
-                over = (max_rows is not None and rows > max_rows) or (max_bytes is not None and size > max_bytes)
-                if entries and over:
-                    break
-                entries.append(Entry(*entry))
-        finally:
-            self._con.execute("COMMIT")
-        return known, entries
+        ...
 
-    def _files(self) -> Iterable[SealedFile]:
-        for id_, table, day, name, rows, size, sha256, bounds in self._con.execute(
-            'SELECT id, "table", day, name, rows, bytes, sha256, bounds FROM file ORDER BY "table", day, name'
-        ):
-            yield SealedFile(table, day, name, rows, size, sha256, json.loads(bounds), id_)
+    def waiting(self) -> Waiting:
+        """Return how much of the log is not sealed."""
+        ...
 
-    def waiting(self) -> tuple[int, int, int]:
-        """Return rows, bytes and oldest receipt (microseconds since 1970) of the unsealed entries; zeros if none."""
-        return self._con.execute(
-            "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0), coalesce(min(received_at), 0) FROM log "
-            "WHERE seq > (SELECT value FROM state WHERE name = 'sealed')"
-        ).fetchone()
+    def want_sealed(self) -> int:
+        """Ask the keeper to seal everything that is in the log by now; return its last position."""
+        ...
 
     def days(self, ids: Iterable[str]) -> dict[str, int]:
         """Return the days that are kept for ids without a time of their own; unknown ids are absent."""
-        found: dict[str, int] = {}
-        for text in ids:
-            row = self._con.execute("SELECT day FROM key_day WHERE hash = ?", (key_hash(text),)).fetchone()
-            if row is not None:
-                found[text] = row[0]
-        return found
+        ...
 
-    def commit(self, sealing: Sealing) -> int:
-        """Make new files live, hide rows, and drop the sealed log entries, all in one durable commit.
+    def all_days(self) -> Iterator[tuple[int, int]]:
+        """Yield every kept day of an id without a time of its own, as (hash of the id, day)."""
+        ...
 
-        Once it returns, readers see the rows in the files instead of in the log; before, only in the log; never both,
-        never neither. Every named file must already be fsynced under its final name.
+    def start_after(self, position: int) -> None:
+        """Give the entries that are logged from now on positions above this one."""
+        ...
 
-        Returns:
-            The new version of the manifest.
+    def announce(self, files: Sequence[FileName]) -> None:
+        """Say which names are about to be given to files: recovery removes these and no others."""
+        ...
+
+    def commit(self, change: Change) -> int:
+        """Make a change in one durable commit and return the new version.
+
+        Before it returns readers see the old state, afterwards the new one; never both, never neither. Every file it
+        adds must already be on disk under its final name.
+
+        Raises:
+            StaleError: a file it touches is no longer live, one it drops had rows hidden since `based_on`, rows were
+                sealed past `erasure.position`, or something was erased while `sealed` was being made.
         """
-        self._con.execute("BEGIN IMMEDIATE")
-        try:
-            for file, not_current in sealing.files:
-                cursor = self._con.execute(
-                    'INSERT INTO file("table", day, name, rows, bytes, sha256, bounds) VALUES (?, ?, ?, ?, ?, ?, ?)',
-                    (file.table, file.day, file.name, file.rows, file.bytes, file.sha256, json.dumps(file.bounds)),
-                )
-                self._con.executemany(
-                    "INSERT INTO hidden VALUES (?, ?, 0)", [(cursor.lastrowid, row) for row in not_current]
-                )
-            self._con.executemany(
-                "INSERT INTO hidden VALUES (?, ?, ?) "
-                "ON CONFLICT DO UPDATE SET everywhere = max(everywhere, excluded.everywhere)",
-                [(hidden.file, hidden.row, hidden.everywhere) for hidden in sealing.hidden],
-            )
-            self._con.executemany("INSERT OR IGNORE INTO key_day VALUES (?, ?)", sealing.days.items())
-            self._con.execute("UPDATE state SET value = ? WHERE name = 'sealed'", (sealing.sealed,))
-            self._con.execute("UPDATE state SET value = value + 1 WHERE name = 'version'")
-            self._con.execute("DELETE FROM log WHERE seq <= ?", (sealing.sealed,))
-            version = self._con.execute("SELECT value FROM state WHERE name = 'version'").fetchone()[0]
-            self._con.execute("COMMIT")
-        except BaseException:
-            if self._con.in_transaction:
-                self._con.execute("ROLLBACK")
-            raise
-        return version
+        ...
+
+    def trim(self, max_bytes: int) -> bool:
+        """Drop at most so many bytes of sealed entries from the log, one at the least; tell whether any are left."""
+        ...
+
+    def leftovers(self) -> list[FileName]:
+        """Return the announced files that never became live."""
+        ...
+
+    def forget(self, files: Sequence[FileName]) -> None:
+        """Take note that announced or dropped files are off the disk."""
+        ...
+
+    def unneeded(self) -> list[FileName]:
+        """Return the dropped files that no pin needs any more."""
+        ...
+
+    def pin(self) -> Pin:
+        """Return a pin that holds nothing yet; it ends with the process at the latest."""
+        ...
+
+    def mark(self, file: int, *, damaged: str | None = None, checked_at: int | None = None) -> None:
+        """Note that a file was checked, and what is wrong with it (empty: nothing)."""
+        ...
+
+    def least_checked(self) -> tuple[SealedFile, int] | None:
+        """Return the live file whose check is longest ago, and when that was (0: never)."""
+        ...
+
+    def quarantine(self) -> list[Quarantined]:
+        """Return the log entries that could not be applied."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Return the workspace's named settings, such as retention; `salt` is always there."""
+        ...
+
+    def set(self, name: str, value: Any) -> None:
+        """Keep a named setting; None removes it."""
+        ...
+
+    def erasures(self) -> list[Erasure]:
+        """Return every erasure there was, oldest first."""
+        ...
+
+    def note_erasure(self, erasure: Erasure) -> None:
+        """Keep how far an erasure has come; one that is unknown is no error and is not kept."""
+        ...
+
+    def dropped(self) -> list[FileName]:
+        """Return the dropped files that are not known to be off the disk."""
+        ...
+
+    def replace_quarantined(self, seq: int, rows: int, payload: bytes) -> None:
+        """Give a quarantined entry other rows; of none it is forgotten."""
+        ...
+
+    def forget_days(self) -> int:
+        """Forget the kept days on which no table has a live file; return how many ids that were."""
+        ...
+
+    def scour(self) -> bool:
+        """Take off the disk what deleted entries left there; tell whether that could be done now."""
+        ...
+
+    def check(self) -> Iterator[str]:
+        """Yield what is wrong with the manifest itself."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...

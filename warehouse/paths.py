@@ -4,6 +4,8 @@ DATA/server.db                                      workspaces and hashed keys
 DATA/lock                                           held by the one process that may write
 DATA/workspaces/NAME/log.db                         the log, the manifest, named objects
 DATA/workspaces/NAME/TABLE/day=YYYY-MM-DD/FILE.parquet
+DATA/workspaces/NAME/quarantine                     damaged files that were taken out of the tables
+DATA/workspaces/NAME/{scratch,pins}                 of running processes; nothing in them is state
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from warehouse.ids import day_text, workspace_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from warehouse.manifest import FileName
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,24 @@ class WorkspacePaths:
         """The SQLite file that holds the log and the manifest."""
         return self.root / "log.db"
 
-    def partition(self, table: str, day: int) -> Path:
-        """Return the folder of a table's day (days since 1970-01-01)."""
-        return self.root / table / f"day={day_text(day)}"
+    @property
+    def scratch(self) -> Path:
+        """The folder of files that are being written; nothing in it is state."""
+        return self.root / "scratch"
 
-    def file(self, table: str, day: int, name: str) -> Path:
+    @property
+    def pins(self) -> Path:
+        """The folder in which readers say what they read; nothing in it is state."""
+        return self.root / "pins"
+
+    @property
+    def quarantine(self) -> Path:
+        """The folder of damaged files that were taken out of the tables."""
+        return self.root / "quarantine"
+
+    def file(self, place: FileName) -> Path:
         """Return the path of a sealed file."""
-        return self.partition(table, day) / name
+        return self.root / place.table / f"day={day_text(place.day)}" / place.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +81,8 @@ class DataPaths:
 def sealed_name(first: int, last: int) -> str:
     """Return the name of the file that seals log positions `first` to `last`; names sort in log order."""
     return f"{first:012d}-{last:012d}.parquet"
+
+
+def merged_name(version: int, *, current: bool) -> str:
+    """Return the name of a file that compaction makes from manifest version `version`."""
+    return f"merged-{version:012d}{'' if current else '-superseded'}.parquet"

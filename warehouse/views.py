@@ -1,6 +1,7 @@
 """The SQL behind the public tables: always computed from rows, never from other aggregates (DESIGN section 3).
 
-Each stands over `internal.<file table>`, which has every live row with `_current` (false: superseded, kept as history).
+`internal.<file table>` has every live row with `_current` (false: superseded, kept as history),
+`internal.current_<file table>` the current ones only.
 """
 
 from __future__ import annotations
@@ -19,38 +20,43 @@ _COMPUTED = {
 }
 
 
-def current_rows(table: FileTable, known_at: int | None) -> str:
-    """Return the SELECT of a file table's current rows, now or as known at `known_at` (microseconds since 1970).
+THEN = "make_timestamptz(getvariable('known_at'))"
+"""The time of knowledge: a variable of the connection, microseconds since 1970."""
+
+
+def rows_known_then(table: FileTable) -> str:
+    """Return the SELECT of a file table's current rows as known at `THEN`.
 
     Of tables with history and one version a write (scores, assignments, declarations) the version that was current
     then; of other tables the rows first received by then, in their newest state.
     """
     rows = f'internal."{table.name}"'
-    if known_at is None:
-        return f"SELECT * FROM {rows} WHERE _current"
-    then = f"make_timestamptz({known_at})"
     if table.history and table.merge != "fields":
         direction = "" if table.merge == "first" else " DESC"
         order = ", ".join(f'"{name}"{direction}' for name in (*table.order, "_arrival"))
         return (
-            f'SELECT * FROM {rows} WHERE "{table.received}" <= {then} '
+            f'SELECT * FROM {rows} WHERE "{table.received}" <= {THEN} '
             f"QUALIFY row_number() OVER (PARTITION BY {quoted(current_key(table))} ORDER BY {order}) = 1"
         )
-    return f'SELECT * FROM {rows} WHERE _current AND coalesce(_first_received_at, "{table.received}") <= {then}'
+    return f'SELECT * FROM {rows} WHERE _current AND coalesce(_first_received_at, "{table.received}") <= {THEN}'
 
 
-def public_views(known_at: int | None = None) -> dict[str, str]:
-    """Return the SELECT of each public table, in an order in which each needs only those before it."""
-    views = {f"internal.current_{table.name}": current_rows(table, known_at) for table in FILES}
+@lru_cache
+def views_over_files(*, past: bool = False) -> dict[str, str]:
+    """Return the SELECT of every view that does not read files itself, as of now or as of `THEN`.
+
+    They stand over `internal.<file table>` and, as of now, `internal.current_<file table>` (`warehouse/reading.py`).
+    """
+    views = {f"internal.current_{table.name}": rows_known_then(table) for table in FILES} if past else dict[str, str]()
     for table in TABLES:
         if table.source:
             views[table.name] = f"SELECT {_columns(table, table.source)} FROM internal.current_{table.source}"
     attempts = FILE["step_attempts"]
     views["step_attempts"] = (
         f"SELECT {_columns(TABLE['step_attempts'], 'step_attempts')} FROM internal.step_attempts "
-        f"WHERE {_received_by(attempts, known_at)}"
+        f"WHERE {_received_by(attempts, past=past)}"
     )
-    views["score_history"] = _score_history(known_at)
+    views["score_history"] = _score_history(past=past)
     views["experiments"] = _EXPERIMENTS
     views["session_runs"] = _SESSION_RUNS
     views["internal.assigned"] = _ASSIGNED
@@ -70,13 +76,11 @@ def _columns(table: PublicTable, source: str) -> str:
     )
 
 
-def _received_by(table: FileTable, known_at: int | None) -> str:
-    if known_at is None:
-        return "true"
-    return f'coalesce(_first_received_at, "{table.received}") <= make_timestamptz({known_at})'
+def _received_by(table: FileTable, *, past: bool) -> str:
+    return f'coalesce(_first_received_at, "{table.received}") <= {THEN}' if past else "true"
 
 
-def _score_history(known_at: int | None) -> str:
+def _score_history(*, past: bool) -> str:
     scores = FILE["score_history"]
     columns = quoted(column.name for column in scores.columns)
     # A version is superseded when the first newer one became known; at once, when that one was known before it.
@@ -85,7 +89,7 @@ def _score_history(known_at: int | None) -> str:
         f"CASE WHEN newer IS NOT NULL THEN greatest(received_at, newer) END AS superseded_at "
         f"FROM (SELECT {columns}, _arrival AS version, min(received_at) OVER (PARTITION BY id ORDER BY ts, _arrival "
         f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS newer "
-        f"FROM internal.score_history WHERE {_received_by(scores, known_at)})"
+        f"FROM internal.score_history WHERE {_received_by(scores, past=past)})"
     )
 
 
@@ -194,16 +198,24 @@ GROUP BY 1, 2, 3
 """
 
 
+_NAMED = re.compile(r"(?:FROM|JOIN) ((?:internal|main)\.\"?\w+\"?)")
+
+
+def reads(sql: str) -> list[str]:
+    """Return the views and file tables that a view's SELECT names, as `internal.x` or a public name."""
+    return [name.replace('"', "").removeprefix("main.") for name in _NAMED.findall(sql)]
+
+
 @lru_cache(maxsize=1024)
 def sources(tables: frozenset[str]) -> frozenset[str]:
     """Return the file tables that reading these public tables reads."""
-    views = public_views()
+    views = views_over_files()
     found: set[str] = set()
     todo = set(tables)
     while todo:
-        sql = views[todo.pop()]
-        found |= {name.removeprefix("current_") for name in re.findall(r"internal\.(current_\w+)", sql)}
-        found |= {name for name in re.findall(r"FROM internal\.(\w+)", sql) if name in FILE}
-        todo |= {f"internal.{name}" for name in ("assigned", "run_scores") if f"internal.{name}" in sql}
-        todo |= set(re.findall(r"main\.(\w+)", sql))
+        name = todo.pop()
+        if name in views:
+            todo.update(reads(views[name]))
+        else:
+            found.add(name.removeprefix("internal.").removeprefix("current_"))
     return frozenset(found)

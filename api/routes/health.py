@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 
 from api.requests import services
@@ -26,6 +24,6 @@ async def readyz(request: Request) -> dict[str, str]:
     own = services(request)
     if own.stopping:
         raise TransientError("the server is stopping", retry_after=5)
-    await asyncio.to_thread(own.log(DEFAULT_WORKSPACE).probe)
+    await own.append(DEFAULT_WORKSPACE, [])
     await own.workers.ask(DEFAULT_WORKSPACE, Ask(kind="query", sql="SELECT 1"))
     return {"status": "ready"}

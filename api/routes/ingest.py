@@ -12,8 +12,6 @@ from starlette.responses import Response
 from api.requests import body_within, caller, services
 from api.wire import IngestAnswer
 from ingest.limits import Limits
-from ingest.pipeline import receive
-from warehouse.log import Encoded, encode
 
 router = APIRouter()
 
@@ -26,20 +24,11 @@ async def ingest(request: Request) -> Response:
     access = caller(request, "ingest")
     own = services(request)
     body = await body_within(request, LIMITS.body_bytes)
-    entries, accepted, rejected = await asyncio.to_thread(_validated, request, body, own.clock())
-    await own.append(access.workspace, entries)
+    form, encoding = (request.headers.get(name) for name in ("content-type", "content-encoding"))
+    taken = await asyncio.to_thread(own.decoders.receive, body, form, encoding, own.clock(), LIMITS)
+    await own.append(access.workspace, taken.entries)
     status = HTTPStatus.OK
-    if rejected:
-        status = HTTPStatus.MULTI_STATUS if accepted else HTTPStatus.BAD_REQUEST
-    return Response(
-        msgspec.json.encode({"accepted": accepted, "rejected": rejected}), status, media_type="application/json"
-    )
-
-
-def _validated(request: Request, body: bytes, now: int) -> tuple[list[Encoded], int, list[dict[str, int | str | None]]]:
-    headers = request.headers
-    validated = receive(body, headers.get("content-type"), headers.get("content-encoding"), now, LIMITS)
-    rejected = [
-        {"index": no.index, "code": no.code, "field": no.field, "message": no.message} for no in validated.rejected
-    ]
-    return encode(validated.batches), validated.accepted, rejected
+    if taken.rejected:
+        status = HTTPStatus.MULTI_STATUS if taken.accepted else HTTPStatus.BAD_REQUEST
+    answer = {"accepted": taken.accepted, "rejected": taken.rejected}
+    return Response(msgspec.json.encode(answer), status, media_type="application/json")

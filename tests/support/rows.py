@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from ingest.columns import documents
 from queries.snapshots import Snapshots
+from warehouse.compaction import Compactor
 from warehouse.engine import rows_of
-from warehouse.keeper import Keeper, Limits
 from warehouse.log import Log, encode
 from warehouse.paths import DataPaths
 from warehouse.schema import FILE
+from warehouse.sealing import Limits, Sealer
+from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,31 +83,45 @@ class Warehouse:
         """Open it."""
         self.paths = DataPaths(self.root).workspace("default")
         self.paths.root.mkdir(parents=True, exist_ok=True)
-        self.log = Log(self.paths, self.clock)
-        self.keeper = Keeper(self.paths, Limits(), self.clock)
+        self.workspace = open_workspace(self.paths)
+        self.log = Log(open_workspace(self.paths).manifest, self.clock)
+        self.sealer = Sealer(open_workspace(self.paths), Limits(), self.clock)
+        self._compactor: Compactor | None = None
         self.snapshots = Snapshots(self.paths)
 
     def append(self, table: str, *rows: Mapping[str, Any]) -> int:
         """Log rows as one request and return once they are durable."""
         return self.log.append(encode({table: batch(table, rows)})).result(10)
 
+    @property
+    def compactor(self) -> Compactor:
+        """What compacts it, made when it is first needed."""
+        if self._compactor is None:
+            self._compactor = Compactor(open_workspace(self.paths))
+        return self._compactor
+
     def seal(self) -> int:
         """Seal everything that waits."""
         total = 0
-        while rows := self.keeper.seal():
+        while rows := self.sealer.seal():
             total += rows
         return total
 
     def ask(self, sql: str, known_at: int | None = None) -> list[tuple[Any, ...]]:
         """Return the rows of trusted SQL over everything acknowledged."""
-        engine = self.snapshots.engine(known_at)
-        rows = rows_of(engine.cursor(), sql)
+        engine = self.snapshots.engine(past=known_at is not None)
+        rows = rows_of(engine.cursor(known_at=known_at), sql)
+        self.snapshots.release()
         return [tuple(row.values()) for row in rows.to_pylist()]
 
     def close(self) -> None:
         """Close it."""
         self.log.close()
-        self.keeper.close()
+        self.sealer.close()
+        if self._compactor is not None:
+            self._compactor.close()
+        self.snapshots.close()
+        self.workspace.manifest.close()
 
     def __enter__(self) -> Self:
         """Return it."""

@@ -16,7 +16,8 @@ from tests.support.rows import NOW, Clock, Warehouse, batch, run
 from warehouse.database import APPLICATION_ID, open_database, storage_error
 from warehouse.errors import InputError, TransientError
 from warehouse.log import Log, decode, encode
-from warehouse.manifest import SCHEMA
+from warehouse.sqlite_manifest import STEPS
+from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ def test_the_acknowledgement_follows_the_fsync(tmp_path: Path) -> None:
 
 def test_a_failed_commit_acknowledges_nothing_and_writing_resumes(warehouse: Warehouse) -> None:
     """While another process holds the file for too long the append fails with a code; afterwards it works again."""
-    warehouse.log._con.execute("PRAGMA busy_timeout=50")  # pyright: ignore[reportPrivateUsage]
+    warehouse.log._manifest._con.execute("PRAGMA busy_timeout=50")  # pyright: ignore
     with sqlite3.connect(warehouse.paths.database, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(TransientError) as failed:
@@ -102,17 +103,15 @@ def test_a_failed_commit_acknowledges_nothing_and_writing_resumes(warehouse: War
     assert warehouse.ask("SELECT id FROM runs") == [("b",)]
 
 
-def test_a_full_log_refuses_until_it_is_sealed(warehouse: Warehouse) -> None:
+def test_a_full_log_refuses_until_it_is_sealed(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above its bound the log answers 429 with a time; sealing makes room."""
-    clock = Clock()
-    small = Log(warehouse.paths, clock, max_bytes=1)
+    monkeypatch.setattr("warehouse.log.MEASURED_FOR_SECONDS", 0.0)
+    small = Log(open_workspace(warehouse.paths).manifest, Clock(), max_bytes=1)
     small.append(encode({"runs": batch("runs", [run("a")])})).result(10)
-    clock.us += 2_000_000
     with pytest.raises(TransientError) as refused:
         small.append(encode({"runs": batch("runs", [run("b")])})).result(10)
     assert (refused.value.code, refused.value.retry_after > 0) == ("rate_limited", True)
     warehouse.seal()
-    clock.us += 2_000_000
     small.append(encode({"runs": batch("runs", [run("c")])})).result(10)
     small.close()
     assert warehouse.ask("SELECT id FROM runs ORDER BY 1") == [("a",), ("c",)]
@@ -148,7 +147,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, make: str, words: st
     con.executescript(make)
     con.close()
     with pytest.raises(InputError, match=words):
-        open_database(path, SCHEMA)
+        open_database(path, STEPS)
 
 
 def test_a_full_disk_has_its_own_code() -> None:

@@ -1,0 +1,157 @@
+"""Sealing: moves acknowledged rows from the log into Parquet files.
+
+    fold -> write -> announce the names -> fsync -> rename -> fsync folder -> one manifest commit -> drop the log rows
+
+Killed between any two of these, a restart finds either the rows in the log and perhaps a file that was announced and is
+not live, or the files live.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from warehouse.days import Days
+from warehouse.engine import connect, rows_of
+from warehouse.fold import quoted
+from warehouse.manifest import Change, FileName, Hidden, NewFile, StaleError
+from warehouse.paths import sealed_name
+from warehouse.schema import FILES
+from warehouse.stage import Stage, hidden_by_fold
+from warehouse.writing import Written, discard, publish, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warehouse.clock import Clock
+    from warehouse.manifest import Snapshot
+    from warehouse.schema import FileTable
+    from warehouse.workspace import Workspace
+
+log = structlog.get_logger("keeper")
+
+TRIM_BYTES = 4 << 20
+"""Bytes of sealed log entries dropped in one commit: ingest waits for one such commit at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to seal: any of these reached."""
+
+    rows: int = 50_000
+    bytes: int = 16 << 20
+    min_age_us: int = 5_000_000
+    max_age_us: int = 25_000_000
+    """A row waits between these; the longer the last seal took, the longer, so that sealing stays a small share."""
+    share: int = 20
+    """The time between two seals by age is at least so many times what the last one took."""
+    batch_rows: int = 250_000
+    batch_bytes: int = 64 << 20
+    """Rows and bytes of the log sealed in one commit at the most, so that memory stays flat."""
+
+
+class Sealer:
+    """Seals the log of one workspace. One instance a workspace, in one process."""
+
+    def __init__(self, workspace: Workspace, limits: Limits, clock: Clock) -> None:
+        self._workspace = workspace
+        self._limits = limits
+        self._clock = clock
+        self._days = Days(workspace.manifest)
+        self._con = connect(memory="1GB")
+        self._stage = Stage(self._con, workspace.files)
+        self._pin = workspace.manifest.pin()
+        self._snapshot: Snapshot | None = None
+        self._took_us = 0
+
+    def due(self) -> bool:
+        """Tell whether enough rows wait, the oldest has waited long enough, or somebody wants them sealed."""
+        waiting = self._workspace.manifest.waiting()
+        limits = self._limits
+        age = min(max(limits.min_age_us, limits.share * self._took_us), limits.max_age_us)
+        return waiting.rows > 0 and (
+            waiting.wanted
+            or waiting.rows >= limits.rows
+            or waiting.bytes >= limits.bytes
+            or abs(self._clock() - waiting.oldest) >= age
+        )
+
+    def seal(self) -> int:
+        """Move the oldest waiting rows into files; returns how many log rows went, 0 when none waited.
+
+        Once it returns the rows are in fsynced files that the manifest names, and out of the log. When it raises, they
+        are still in the log and every query still sees them. An entry that cannot be applied is put into quarantine.
+        """
+        began = time.monotonic_ns()
+        manifest, files = self._workspace.manifest, self._workspace.files
+        while True:
+            self._pin.protect()
+            self._snapshot, entries = manifest.read(
+                self._snapshot, max_rows=self._limits.batch_rows, max_bytes=self._limits.batch_bytes
+            )
+            self._pin.hold(self._snapshot.version)
+            if not entries:
+                self._pin.rest()
+                return 0
+            written: list[Written] = []
+            hidden: dict[int, Hidden] = {}
+            bad: dict[int, str] = {}
+            self._days.forget()
+            try:
+                for table in FILES:
+                    own = [entry for entry in entries if entry.table == table.name]
+                    if own:
+                        bad |= self._stage.fold(
+                            table, own, self._snapshot, lambda rows, table=table: self._days.assign(table, rows)
+                        )
+                        written.extend(self._write(table, sealed_name(entries[0].seq, entries[-1].seq)))
+                        hidden |= hidden_by_fold(self._con)
+                publish(manifest, files, written)
+                manifest.commit(
+                    Change(
+                        self._snapshot.version,
+                        [one.new for one in written],
+                        hidden,
+                        sealed=entries[-1].seq,
+                        days=self._days.new,
+                        quarantined=bad,
+                    )
+                )
+                break
+            except StaleError:
+                continue  # compaction replaced a file that a row of this batch meets
+            finally:
+                self._pin.rest()
+                discard(written)
+        for seq, reason in bad.items():
+            log.error("entry_quarantined", position=seq, reason=reason)
+        while manifest.trim(TRIM_BYTES):
+            pass
+        self._took_us = (time.monotonic_ns() - began) // 1_000
+        return sum(entry.rows for entry in entries)
+
+    def _write(self, table: FileTable, name: str) -> Iterator[Written]:
+        columns = quoted([column.name for column in table.stored])
+        for day, superseded in self._con.execute(
+            "SELECT _day, count(*) FILTER (NOT _current) FROM folded GROUP BY 1 ORDER BY 1"
+        ).fetchall():
+            rows = f"SELECT {columns}, _current FROM folded WHERE _day = {day} ORDER BY {quoted(table.sort)}, _arrival"
+            numbers = np.empty(0, np.uint32)
+            if superseded:  # only then the numbers of rows matter, and the sort is made once and kept
+                self._con.execute(f"CREATE OR REPLACE TEMP TABLE sorted AS {rows}")
+                rows = "SELECT * FROM sorted ORDER BY rowid"
+                found = rows_of(self._con, "SELECT rowid AS row FROM sorted WHERE NOT _current ORDER BY 1")
+                numbers = found["row"].to_numpy().astype(np.uint32)
+            place = FileName(table.name, day, name)
+            one = write(self._con, self._workspace.files, table, place, f"SELECT * EXCLUDE (_current) FROM ({rows})")
+            yield replace(one, new=NewFile(one.new.file, Hidden(superseded=numbers)))
+
+    def close(self) -> None:
+        """Close the engine and the manifest."""
+        self._con.close()
+        self._pin.close()
+        self._workspace.manifest.close()

@@ -1,0 +1,553 @@
+"""The manifest in SQLite: one file a workspace, `log.db`, shared by the processes of one machine.
+
+Rows that decide what is read carry a checksum of their own, because SQLite has none: a flipped byte is an error that
+names its place, never another answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import zlib
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warehouse.database import open_database, storage_error, transaction
+from warehouse.errors import TransientError, UpshotError
+from warehouse.ids import key_hash
+from warehouse.manifest import (
+    Change,
+    Entry,
+    Erasure,
+    FileName,
+    Hidden,
+    Quarantined,
+    SealedFile,
+    Snapshot,
+    StaleError,
+    Tombstone,
+    Waiting,
+)
+from warehouse.pins import FilePin, oldest_pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from warehouse.paths import WorkspacePaths
+
+_FORMAT_1 = """
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    "table" TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    "table" TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    bounds TEXT NOT NULL,
+    UNIQUE ("table", day, name)
+);
+CREATE TABLE hidden (
+    file INTEGER NOT NULL REFERENCES file (id),
+    row INTEGER NOT NULL,
+    everywhere INTEGER NOT NULL,
+    PRIMARY KEY (file, row)
+) WITHOUT ROWID;
+CREATE TABLE key_day (hash INTEGER PRIMARY KEY, day INTEGER NOT NULL);
+CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO state VALUES ('version', 0), ('sealed', 0);
+"""
+
+_FORMAT_2 = """
+ALTER TABLE log ADD COLUMN crc INTEGER;
+ALTER TABLE file ADD COLUMN current INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE file ADD COLUMN damaged TEXT NOT NULL DEFAULT '';
+ALTER TABLE file ADD COLUMN checked_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE file ADD COLUMN crc INTEGER;
+ALTER TABLE hidden RENAME TO hidden_1;
+CREATE TABLE hidden (
+    file INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    everywhere BLOB NOT NULL,
+    superseded BLOB NOT NULL,
+    crc INTEGER NOT NULL,
+    PRIMARY KEY (file, version)
+) WITHOUT ROWID;
+CREATE INDEX hidden_version ON hidden (version);
+CREATE TABLE announced ("table" TEXT, day INTEGER, name TEXT, PRIMARY KEY ("table", day, name)) WITHOUT ROWID;
+CREATE TABLE dropped (
+    "table" TEXT, day INTEGER, name TEXT, version INTEGER NOT NULL, PRIMARY KEY ("table", day, name)
+) WITHOUT ROWID;
+CREATE TABLE quarantine (
+    seq INTEGER PRIMARY KEY,
+    "table" TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE TABLE tombstone (kind TEXT, subject TEXT, until INTEGER, PRIMARY KEY (kind, subject)) WITHOUT ROWID;
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO state VALUES ('wanted', 0), ('tombstones', 0)
+"""
+
+
+def _hidden_as_numbers(con: sqlite3.Connection) -> None:
+    """Bring the rows hidden in format 1, one a database row, into lists of numbers, and add the missing checksums."""
+    rows: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for file, row, everywhere in con.execute("SELECT file, row, everywhere FROM hidden_1 ORDER BY file, row"):
+        rows[file][0 if everywhere else 1].append(row)
+    for file, (everywhere, superseded) in rows.items():
+        _insert_hidden(con, file, 0, Hidden(np.array(everywhere, np.uint32), np.array(superseded, np.uint32)))
+    con.execute("DROP TABLE hidden_1")
+    for row in con.execute(f"SELECT id, {_FILE_COLUMNS} FROM file").fetchall():
+        con.execute("UPDATE file SET crc = ? WHERE id = ?", (_crc(row[1:]), row[0]))
+
+
+_FORMAT_4 = """
+CREATE TABLE erasure (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    rows TEXT NOT NULL,
+    files TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    awaited TEXT NOT NULL,
+    waits_for TEXT NOT NULL,
+    unsearched INTEGER NOT NULL,
+    done_at INTEGER
+);
+INSERT INTO setting VALUES ('salt', json_quote(lower(hex(randomblob(32)))))
+"""
+_ERASURE = "id, kind, subject, asked_at, rows, files, stage, version, position, awaited, waits_for, unsearched, done_at"
+
+_FILE_COLUMNS = '"table", day, name, rows, bytes, sha256, bounds, current'
+_AS_JSON = ("rows", "files", "awaited")
+FORGET_STEP = 10_000
+"""Kept days forgotten in one commit."""
+
+STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4)
+"""What makes and upgrades a `log.db`; its format is how many of these were done."""
+
+
+def _crc(values: Sequence[object]) -> int:
+    return zlib.crc32(repr(tuple(values)).encode())
+
+
+def _entry_crc(table: str, rows: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(f"{table}:{rows}".encode()))
+
+
+def _insert_hidden(con: sqlite3.Connection, file: int, version: int, hidden: Hidden) -> None:
+    blobs = hidden.everywhere.astype("<u4").tobytes(), hidden.superseded.astype("<u4").tobytes()
+    con.execute("INSERT INTO hidden VALUES (?, ?, ?, ?, ?)", (file, version, *blobs, _crc((file, version, *blobs))))
+
+
+class SqliteManifest:
+    """A workspace's log and manifest (the promises stand in `warehouse.manifest.Manifest`)."""
+
+    def __init__(self, paths: WorkspacePaths) -> None:
+        self._paths = paths
+        self._con = open_database(paths.database, STEPS)
+        self._known: dict[int, SealedFile] = {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._con.close()
+
+    def append(self, requests: Sequence[Sequence[tuple[str, int, bytes]]], received_at: int) -> list[int]:
+        """See `Manifest.append`.
+
+        After a failed write the file is opened anew: what the old connection believes to be on disk may not be (a page
+        whose fsync failed can be marked clean).
+        """
+        positions: list[int] = []
+        position = 0
+        try:
+            with transaction(self._con):
+                for entries in requests:
+                    for table, rows, payload in entries:
+                        inserted = self._con.execute(
+                            'INSERT INTO log("table", rows, bytes, received_at, payload, crc) '
+                            "VALUES (?, ?, ?, ?, ?, ?)",
+                            (table, rows, len(payload), received_at, payload, _entry_crc(table, rows, payload)),
+                        )
+                        position = inserted.lastrowid or position
+                    positions.append(position)
+        except (sqlite3.Error, OSError) as error:
+            self._reopen()
+            raise storage_error(error, self._paths.database) from error
+        return positions
+
+    def _reopen(self) -> None:
+        """Open the file anew; while that fails too, the closed connection stays and every call says so."""
+        self._con.close()
+        with contextlib.suppress(UpshotError):
+            self._con = open_database(self._paths.database, STEPS)
+
+    def read(
+        self, known: Snapshot | None, after: int = 0, *, max_rows: int | None = None, max_bytes: int | None = None
+    ) -> tuple[Snapshot, list[Entry]]:
+        """See `Manifest.read`."""
+        con = self._con
+        con.execute("BEGIN")
+        try:
+            state = self._state()
+            if known is None or known.version != state["version"]:
+                known = self._snapshot(state, known)
+            entries: list[Entry] = []
+            rows, size = 0, 0
+            for seq, table, count, payload, crc in con.execute(
+                'SELECT seq, "table", rows, payload, crc FROM log WHERE seq > ? ORDER BY seq',
+                (max(known.sealed, after),),
+            ):
+                rows, size = rows + count, size + len(payload)
+                over = (max_rows is not None and rows > max_rows) or (max_bytes is not None and size > max_bytes)
+                if entries and over:
+                    break
+                whole = crc is None or crc == _entry_crc(table, count, payload)
+                entries.append(Entry(seq, table, count, payload if whole else b""))
+        except sqlite3.DatabaseError as error:
+            raise storage_error(error, self._paths.database) from error
+        finally:
+            if con.in_transaction:
+                con.execute("COMMIT")
+        return known, entries
+
+    def _state(self) -> dict[str, int]:
+        return dict(self._con.execute("SELECT name, value FROM state"))
+
+    def _snapshot(self, state: dict[str, int], before: Snapshot | None) -> Snapshot:
+        """Return the present snapshot, reading only what is new since an earlier one."""
+        files: dict[int, SealedFile] = {}
+        live = dict(self._con.execute("SELECT id, damaged FROM file"))
+        for id_, damaged in live.items():
+            file = self._known.get(id_)
+            if file is None or file.damaged != damaged:
+                row = self._con.execute(
+                    f"SELECT {_FILE_COLUMNS}, damaged, crc FROM file WHERE id = ?", (id_,)
+                ).fetchone()
+                if _crc(row[:-2]) != row[-1]:
+                    raise self._flipped(f"the entry of file {id_}")
+                file = _sealed_file(id_, row)
+            files[id_] = file
+        self._known = files
+        hidden = {} if before is None else {id_: rows for id_, rows in before.hidden.items() if id_ in files}
+        since = -1 if before is None else before.version
+        for file, version, everywhere, superseded, crc in self._con.execute(
+            "SELECT file, version, everywhere, superseded, crc FROM hidden WHERE version > ?", (since,)
+        ):
+            if crc != _crc((file, version, everywhere, superseded)):
+                raise self._flipped(f"the hidden rows of file {file}")
+            rows = Hidden(np.frombuffer(everywhere, "<u4"), np.frombuffer(superseded, "<u4"))
+            hidden[file] = hidden[file] | rows if file in hidden else rows
+        tombstones, salt = (before.tombstones, before.salt) if before is not None else ((), "")
+        if before is None or state["tombstones"] > before.version:
+            salt = self.settings()["salt"]
+            tombstones = tuple(
+                Tombstone(*row) for row in self._con.execute("SELECT kind, subject, until FROM tombstone")
+            )
+        ordered = sorted(files.values(), key=lambda file: file.place)
+        return Snapshot(state["version"], state["sealed"], tuple(ordered), hidden, tombstones, salt)
+
+    def _flipped(self, what: str) -> TransientError:
+        return TransientError(
+            f"{self._paths.database} is damaged: {what} does not match its checksum",
+            hint="run `upshot doctor`, and restore the workspace from a backup",
+            retry_after=60,
+        )
+
+    def waiting(self) -> Waiting:
+        """See `Manifest.waiting`."""
+        rows, size, oldest, last = self._con.execute(
+            "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0), coalesce(min(received_at), 0), "
+            "coalesce(max(seq), 0) FROM log WHERE seq > (SELECT value FROM state WHERE name = 'sealed')"
+        ).fetchone()
+        state = self._state()
+        return Waiting(rows, size, oldest, wanted=last > 0 and state["wanted"] > state["sealed"])
+
+    def want_sealed(self) -> int:
+        """See `Manifest.want_sealed`."""
+        with transaction(self._con):
+            last = self._con.execute(
+                "SELECT coalesce((SELECT max(seq) FROM log), (SELECT value FROM state WHERE name = 'sealed'))"
+            ).fetchone()[0]
+            self._con.execute("UPDATE state SET value = max(value, ?) WHERE name = 'wanted'", (last,))
+        return last
+
+    def days(self, ids: Iterable[str]) -> dict[str, int]:
+        """See `Manifest.days`."""
+        found: dict[str, int] = {}
+        for text in ids:
+            row = self._con.execute("SELECT day FROM key_day WHERE hash = ?", (key_hash(text),)).fetchone()
+            if row is not None:
+                found[text] = row[0]
+        return found
+
+    def all_days(self) -> Iterator[tuple[int, int]]:
+        """See `Manifest.all_days`."""
+        yield from self._con.cursor().execute("SELECT hash, day FROM key_day ORDER BY hash")
+
+    def start_after(self, position: int) -> None:
+        """See `Manifest.start_after`."""
+        with transaction(self._con):
+            last = self._con.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+            if last is None:
+                self._con.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('log', ?)", (position,))
+            elif last[0] < position:
+                self._con.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'log'", (position,))
+
+    def announce(self, files: Sequence[FileName]) -> None:
+        """See `Manifest.announce`."""
+        with transaction(self._con):
+            self._con.executemany("INSERT OR IGNORE INTO announced VALUES (?, ?, ?)", files)
+
+    def commit(self, change: Change) -> int:
+        """See `Manifest.commit`."""
+        con = self._con
+        with transaction(con):
+            state = self._state()
+            version = state["version"] + 1
+            _check_erasures(state, change)
+            touched = {*change.hidden, *change.dropped}
+            live = {id_ for (id_,) in con.execute("SELECT id FROM file")} if touched else set[int]()
+            if not touched <= live:
+                raise StaleError("files changed meanwhile")
+            for id_ in change.dropped:
+                late = con.execute(
+                    "SELECT 1 FROM hidden WHERE file = ? AND version > ?", (id_, change.based_on)
+                ).fetchone()
+                if late:
+                    raise StaleError("rows were hidden meanwhile")
+                con.execute('INSERT INTO dropped SELECT "table", day, name, ? FROM file WHERE id = ?', (version, id_))
+                con.execute("DELETE FROM hidden WHERE file = ?", (id_,))
+                con.execute("DELETE FROM file WHERE id = ?", (id_,))
+            for new in change.added:
+                file = new.file
+                row = (
+                    *file.place,
+                    file.rows,
+                    file.bytes,
+                    file.sha256,
+                    json.dumps(file.bounds, ensure_ascii=False),
+                    int(file.current),
+                )
+                inserted = con.execute(
+                    f"INSERT INTO file({_FILE_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _crc(row))
+                )
+                con.execute('DELETE FROM announced WHERE ("table", day, name) = (?, ?, ?)', file.place)
+                if new.hidden and inserted.lastrowid:
+                    _insert_hidden(con, inserted.lastrowid, version, new.hidden)
+            for id_, rows in change.hidden.items():
+                _insert_hidden(con, id_, version, rows)
+            con.executemany("INSERT OR IGNORE INTO key_day VALUES (?, ?)", change.days.items())
+            con.executemany(
+                'INSERT INTO quarantine SELECT seq, "table", rows, received_at, payload, ? FROM log WHERE seq = ?',
+                [(reason, seq) for seq, reason in change.quarantined.items()],
+            )
+            con.executemany(
+                "INSERT INTO tombstone VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+                [(stone.kind, stone.subject, stone.until) for stone in change.tombstones],
+            )
+            con.executemany("DELETE FROM key_day WHERE hash = ?", [(number,) for number in change.forgotten])
+            self._note_erased(change, version)
+            if change.sealed is not None:
+                con.execute("UPDATE state SET value = ? WHERE name = 'sealed'", (change.sealed,))
+            con.execute("UPDATE state SET value = ? WHERE name = 'version'", (version,))
+        return version
+
+    def _note_erased(self, change: Change, version: int) -> None:
+        if change.tombstones:  # the version since which they are what they are
+            self._con.execute("UPDATE state SET value = ? WHERE name = 'tombstones'", (version,))
+        if change.erasure is not None:
+            marks = ", ".join("?" * len(_ERASURE.split(", ")))
+            row = _erasure_row(replace(change.erasure, version=version))
+            self._con.execute(f"INSERT INTO erasure({_ERASURE}) VALUES ({marks})", row)
+
+    def trim(self, max_bytes: int) -> bool:
+        """See `Manifest.trim`."""
+        sealed = self._state()["sealed"]
+        last, size = 0, 0
+        for seq, length in self._con.execute("SELECT seq, bytes FROM log WHERE seq <= ? ORDER BY seq", (sealed,)):
+            size += length
+            if last and size > max_bytes:
+                break
+            last = seq
+        if last:
+            with transaction(self._con):
+                self._con.execute("DELETE FROM log WHERE seq <= ?", (last,))
+        return 0 < last < sealed
+
+    def leftovers(self) -> list[FileName]:
+        """See `Manifest.leftovers`."""
+        return [FileName(*row) for row in self._con.execute('SELECT "table", day, name FROM announced')]
+
+    def forget(self, files: Sequence[FileName]) -> None:
+        """See `Manifest.forget`."""
+        if files:
+            with transaction(self._con):
+                for table in ("announced", "dropped"):
+                    self._con.executemany(f'DELETE FROM {table} WHERE ("table", day, name) = (?, ?, ?)', files)
+
+    def unneeded(self) -> list[FileName]:
+        """See `Manifest.unneeded`."""
+        needed = oldest_pinned(self._paths.pins)
+        return [
+            FileName(table, day, name)
+            for table, day, name, version in self._con.execute('SELECT "table", day, name, version FROM dropped')
+            if needed is None or version <= needed
+        ]
+
+    def pin(self) -> FilePin:
+        """See `Manifest.pin`."""
+        return FilePin(self._paths.pins)
+
+    def mark(self, file: int, *, damaged: str | None = None, checked_at: int | None = None) -> None:
+        """See `Manifest.mark`."""
+        with transaction(self._con):
+            if checked_at is not None:
+                self._con.execute("UPDATE file SET checked_at = ? WHERE id = ?", (checked_at, file))
+            if damaged is not None:
+                changed = self._con.execute(
+                    "UPDATE file SET damaged = ? WHERE id = ? AND damaged <> ?", (damaged, file, damaged)
+                ).rowcount
+                self._con.execute("UPDATE state SET value = value + ? WHERE name = 'version'", (changed,))
+
+    def least_checked(self) -> tuple[SealedFile, int] | None:
+        """See `Manifest.least_checked`."""
+        row = self._con.execute(
+            f"SELECT id, checked_at, {_FILE_COLUMNS}, damaged FROM file ORDER BY checked_at, id LIMIT 1"
+        ).fetchone()
+        return None if row is None else (_sealed_file(row[0], row[2:]), row[1])
+
+    def quarantine(self) -> list[Quarantined]:
+        """See `Manifest.quarantine`."""
+        return [
+            Quarantined(*row)
+            for row in self._con.execute(
+                'SELECT seq, "table", rows, received_at, payload, reason FROM quarantine ORDER BY seq'
+            )
+        ]
+
+    def settings(self) -> dict[str, Any]:
+        """See `Manifest.settings`."""
+        return {name: json.loads(value) for name, value in self._con.execute("SELECT name, value FROM setting")}
+
+    def set(self, name: str, value: Any) -> None:
+        """See `Manifest.set`."""
+        with transaction(self._con):
+            if value is None:
+                self._con.execute("DELETE FROM setting WHERE name = ?", (name,))
+            else:
+                self._con.execute(
+                    "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    (name, json.dumps(value)),
+                )
+
+    def erasures(self) -> list[Erasure]:
+        """See `Manifest.erasures`."""
+        return [_erasure(row) for row in self._con.execute(f"SELECT {_ERASURE} FROM erasure ORDER BY number")]
+
+    def note_erasure(self, erasure: Erasure) -> None:
+        """See `Manifest.note_erasure`."""
+        columns = ", ".join(f"{name} = ?" for name in _ERASURE.split(", "))
+        with transaction(self._con):
+            self._con.execute(f"UPDATE erasure SET {columns} WHERE id = ?", (*_erasure_row(erasure), erasure.id))
+
+    def dropped(self) -> list[FileName]:
+        """See `Manifest.dropped`."""
+        return [FileName(*row) for row in self._con.execute('SELECT "table", day, name FROM dropped')]
+
+    def replace_quarantined(self, seq: int, rows: int, payload: bytes) -> None:
+        """See `Manifest.replace_quarantined`."""
+        with transaction(self._con):
+            if rows:
+                self._con.execute("UPDATE quarantine SET rows = ?, payload = ? WHERE seq = ?", (rows, payload, seq))
+            else:
+                self._con.execute("DELETE FROM quarantine WHERE seq = ?", (seq,))
+
+    def forget_days(self) -> int:
+        """See `Manifest.forget_days`. In steps, so that ingest waits for one of them at the most."""
+        forgotten, last = 0, -(2**63)
+        while True:
+            found = self._con.execute(
+                "SELECT hash FROM key_day WHERE hash >= ? AND day NOT IN (SELECT day FROM file) ORDER BY hash LIMIT ?",
+                (last, FORGET_STEP),
+            ).fetchall()
+            if not found:
+                return forgotten
+            with transaction(self._con):
+                forgotten += self._con.executemany(
+                    "DELETE FROM key_day WHERE hash = ? AND day NOT IN (SELECT day FROM file)", found
+                ).rowcount
+            last = found[-1][0] + 1
+
+    def scour(self) -> bool:
+        """See `Manifest.scour`: deleted entries stay in free pages and in the WAL until both are written anew."""
+        try:
+            self._con.execute("VACUUM")
+            busy, _, _ = self._con.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                return False
+            raise storage_error(error, self._paths.database) from error
+        return not busy
+
+    def check(self) -> Iterator[str]:
+        """See `Manifest.check`."""
+        try:
+            for (problem,) in self._con.execute("PRAGMA integrity_check(10)"):
+                if problem != "ok":
+                    yield f"{self._paths.database}: {problem}"
+            self._known = {}
+            self.read(None, max_rows=0)
+            for seq, table, rows, payload, crc in self._con.execute(
+                'SELECT seq, "table", rows, payload, crc FROM log ORDER BY seq'
+            ):
+                if crc is not None and crc != _entry_crc(table, rows, payload):
+                    what = f"log entry {seq} ({rows} rows of {table})"
+                    yield f"{self._paths.database}: {what} does not match its checksum"
+        except (sqlite3.DatabaseError, TransientError) as error:
+            yield f"{self._paths.database}: {error}"
+
+
+def _erasure_row(erasure: Erasure) -> tuple[object, ...]:
+    values = {name: getattr(erasure, name) for name in _ERASURE.split(", ")}
+    return tuple(json.dumps(values[name]) if name in _AS_JSON else values[name] for name in values)
+
+
+def _erasure(row: Sequence[Any]) -> Erasure:
+    values: dict[str, Any] = dict(zip(_ERASURE.split(", "), row, strict=True))
+    values |= {name: json.loads(values[name]) for name in _AS_JSON}
+    values["awaited"] = tuple(FileName(*place) for place in values["awaited"])
+    return Erasure(**values)
+
+
+def _check_erasures(state: Mapping[str, int], change: Change) -> None:
+    """Refuse a seal made before an erasure, and an erasure made before a seal: neither has seen the other's rows."""
+    if change.sealed is not None and state["tombstones"] > change.based_on:
+        raise StaleError("something was erased meanwhile")
+    if change.erasure is not None and state["sealed"] != change.erasure.position:
+        raise StaleError("rows were sealed meanwhile")
+
+
+def _sealed_file(id_: int, row: Sequence[Any]) -> SealedFile:
+    table, day, name, rows, size, sha256, bounds, current, damaged, *_ = row
+    limits = {column: (low, high) for column, (low, high) in json.loads(bounds).items()}
+    return SealedFile(FileName(table, day, name), rows, size, sha256, limits, bool(current), damaged, id_)

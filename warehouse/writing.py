@@ -1,0 +1,111 @@
+"""Writing a sealed file: rows of a DuckDB connection -> a whole, named, measured Parquet file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from warehouse.engine import text
+from warehouse.files import digest
+from warehouse.manifest import FileName, NewFile, SealedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from warehouse.engine import Connection
+    from warehouse.files import Files
+    from warehouse.manifest import Bound, Manifest
+    from warehouse.schema import FileTable
+
+ROW_GROUP = 122_880
+"""Rows of a Parquet row group (measured: reference/storage.md 7.2)."""
+
+OPTIONS = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, PARQUET_VERSION v2"
+"""How every sealed file is written."""
+
+MAX_BOUND = 128
+"""Characters of the longest text kept as a bound; longer ones choose no file."""
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is whole but has no name yet."""
+
+    scratch: Path
+    new: NewFile
+
+
+def write(
+    con: Connection, files: Files, table: FileTable, place: FileName, select: str, *, current: bool = True
+) -> Written:
+    """Write the rows of `select` (the table's stored columns, in order) to a scratch file, and measure it."""
+    scratch = files.scratch()
+    con.execute(f"COPY ({select}) TO {text(str(scratch))} ({OPTIONS})")
+    return measured(scratch, table, place, current=current)
+
+
+def measured(scratch: Path, table: FileTable, place: FileName, *, current: bool) -> Written:
+    """Return a local Parquet file as the manifest will name it."""
+    facts = pq.read_metadata(scratch)
+    file = SealedFile(
+        place, facts.num_rows, scratch.stat().st_size, digest(scratch), bounds(facts, table), current=current
+    )
+    return Written(scratch, NewFile(file))
+
+
+def bounds(facts: pq.FileMetaData, table: FileTable) -> dict[str, Bound]:
+    """Return the smallest and largest value of the columns files are chosen by, from a file's own footer."""
+    wanted = {
+        c.name
+        for c in table.columns
+        if (c.type == "VARCHAR" and c.name in (*table.key, "run_id", "trace_id")) or c.type == "TIMESTAMPTZ"
+    }
+    lows: dict[str, str | int] = {}
+    highs: dict[str, str | int] = {}
+    unknown: set[str] = set()
+    for at in range(facts.num_row_groups):
+        group = facts.row_group(at)
+        for index in range(group.num_columns):
+            column = group.column(index)
+            name = column.path_in_schema
+            if name not in wanted:
+                continue
+            found = column.statistics
+            if found is None or (not found.has_min_max and found.null_count != group.num_rows):
+                unknown.add(name)
+            elif found.has_min_max:
+                low, high = _plain(found.min), _plain(found.max)
+                lows[name] = min(lows.get(name, low), low)  # pyright: ignore[reportArgumentType] - of one type
+                highs[name] = max(highs.get(name, high), high)  # pyright: ignore[reportArgumentType]
+    return {
+        name: (low, highs[name])
+        for name, low in lows.items()
+        if name not in unknown and max(len(str(low)), len(str(highs[name]))) <= MAX_BOUND
+    }
+
+
+def _plain(value: object) -> str | int:
+    if isinstance(value, dt.datetime):
+        return (value - _EPOCH) // _MICROSECOND
+    return str(value)
+
+
+def publish(manifest: Manifest, files: Files, written: Sequence[Written]) -> None:
+    """Give written files their names; until a commit makes them live, recovery would remove them."""
+    if written:
+        manifest.announce([one.new.file.place for one in written])
+    for one in written:
+        files.publish(one.scratch, one.new.file.place)
+
+
+def discard(written: Iterable[Written]) -> None:
+    """Remove scratch files that will not be published."""
+    for one in written:
+        one.scratch.unlink(missing_ok=True)
