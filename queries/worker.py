@@ -24,15 +24,18 @@ from queries.experiments.options import known_at_of
 from queries.experiments.report import report
 from queries.guard.explain import engine_error
 from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, frame
+from queries.pruning import moments, wishes
 from queries.run import Limits, Result, bind, run
 from queries.snapshots import Snapshots
 from queries.values import json_rows
 from warehouse.engine import Connection, Error, rows_of, serializer
 from warehouse.errors import InputError, QueryError, UpshotError
 from warehouse.paths import WorkspacePaths
+from warehouse.pruning import NO_WISHES
 from warehouse.schema import TABLES
 
 if TYPE_CHECKING:
+    from warehouse.pruning import Wishes
     from warehouse.reading import ReadEngine
 
 ADDRESS_SPACE = 8 << 30
@@ -48,6 +51,7 @@ class Worker:
         self._snapshots = Snapshots(paths)
         self._limits = limits
         self._serialize = serializer()
+        self._moment = moments(self._serialize)
 
     def answer(self, ask: Ask) -> tuple[Answer, bytes]:
         """Return the answer; an expected error is an answer too. No file stays pinned."""
@@ -98,9 +102,10 @@ class Worker:
         started = time.perf_counter()
         query = guard.check(ask.sql, self._serialize, _names(ask.params))
         engine = self._snapshots.engine(past=ask.known_at is not None)
-        result = run(engine.cursor(query.tables, known_at=ask.known_at), query, ask.params, limits)
+        wanted = self._wishes(query, ask)
+        result = run(engine.cursor(query.tables, known_at=ask.known_at, wishes=wanted), query, ask.params, limits)
         elapsed = round((time.perf_counter() - started) * 1000, 3)
-        _, rows, size = _reads(engine, query)
+        _, rows, size = _reads(engine, query, wanted)
         facts = {
             "row_count": result.rows.num_rows,
             "truncated": result.truncated,
@@ -117,6 +122,10 @@ class Worker:
         body = _arrow(result, facts) if ask.format == "arrow" else _json(result, facts)
         return Answer(facts=facts), body
 
+    def _wishes(self, query: guard.GuardedQuery, ask: Ask) -> Wishes:
+        """Return what rows a query can want; as known in the past, other versions of a row decide, so: any."""
+        return NO_WISHES if ask.known_at is not None else wishes(query.statement, ask.params, self._moment)
+
     def _tightened(self, ask: Ask) -> Limits:
         base = self._limits
         rows = base.rows if ask.limit is None else ask.limit
@@ -131,12 +140,13 @@ class Worker:
         try:
             query = guard.check(ask.sql, self._serialize, _names(ask.params))
             engine = self._snapshots.engine()
-            bind(engine.cursor(query.tables), query, ask.params)
+            wanted = self._wishes(query, ask)
+            bind(engine.cursor(query.tables, wishes=wanted), query, ask.params)
         except QueryError as error:
             return msgspec.json.encode(
                 {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error))}]}
             )
-        files, rows, size = _reads(engine, query)
+        files, rows, size = _reads(engine, query, wanted)
         return msgspec.json.encode(
             {
                 "ok": True,
@@ -156,9 +166,9 @@ class Worker:
         return counted.to_pylist()[0]
 
 
-def _reads(engine: ReadEngine, query: guard.GuardedQuery) -> tuple[int, int, int]:
-    """Return how many files, rows and bytes the tables of a query have; it may read less."""
-    files = engine.listed(query.tables)
+def _reads(engine: ReadEngine, query: guard.GuardedQuery, wanted: Wishes) -> tuple[int, int, int]:
+    """Return how many files, rows and bytes a query is given; it may read less."""
+    files = engine.listed(query.tables, wanted)
     return len(files), sum(file.rows for file in files), sum(file.bytes for file in files)
 
 

@@ -79,3 +79,18 @@ def serializer() -> Callable[[str], str]:
         return str(row[0]) if row else "{}"
 
     return serialize
+
+
+def evaluator() -> Callable[[str], object]:
+    """Return a function from a statement as `json_serialize_sql` writes it to its first value; None when it fails."""
+    con = connect(threads=1, memory="256MB")
+    lock(con)
+
+    def evaluate(statement: str) -> object:
+        try:
+            row = con.execute("SELECT * FROM json_execute_serialized_sql(?::JSON)", [statement]).fetchone()
+        except Error:
+            return None
+        return row[0] if row else None
+
+    return evaluate

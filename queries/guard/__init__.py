@@ -8,10 +8,10 @@ before them, never instead of them. The text that was checked is the text that r
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from queries.guard.duckdb_ast import NO_SELECT, Tree, checked_tree
+from queries.guard.duckdb_ast import NO_SELECT, Node, Tree, checked_tree
 from queries.guard.names import folded, position
 from queries.guard.precheck import prechecked
 from queries.guard.resolve import Resolved, resolved
@@ -37,6 +37,8 @@ class GuardedQuery:
     """Public tables it reads."""
     functions: frozenset[str]
     """Functions and operators it calls, in lower case."""
+    statement: Node = field(repr=False)
+    """DuckDB's own tree of it."""
 
 
 def check(sql: str, serialize: Callable[[str], str], parameters: int | frozenset[str] = 0) -> GuardedQuery:
@@ -63,7 +65,7 @@ def check(sql: str, serialize: Callable[[str], str], parameters: int | frozenset
         raise _placed(error, sql) from error.__cause__
     if tree.tables != seen.tables:
         _LOG.warning("guard gates disagree on tables: sqlglot %s, duckdb %s", sorted(seen.tables), sorted(tree.tables))
-    return GuardedQuery(text, tree.tables, tree.functions)
+    return GuardedQuery(text, tree.tables, tree.functions, tree.statement)
 
 
 def _placed(error: QueryError, sql: str) -> QueryError:

@@ -116,6 +116,7 @@ _PLAIN = frozenset({"statements", "error"})
 class Tree:
     """What a checked tree reads: public tables, functions (folded), and parameters by name (`1` is the first)."""
 
+    statement: Node
     tables: frozenset[str]
     functions: frozenset[str]
     parameters: frozenset[str]
@@ -139,7 +140,7 @@ def checked_tree(sql: str, tree_json: str) -> Tree:
         raise QueryError(f"the text has {len(statements)} statements, one is run")
     walk = _Walk(sql)
     walk.run(statements[0])
-    return Tree(frozenset(walk.tables), frozenset(walk.functions), frozenset(walk.parameters))
+    return Tree(statements[0], frozenset(walk.tables), frozenset(walk.functions), frozenset(walk.parameters))
 
 
 def _parser_error(sql: str, tree: Node) -> QueryError:
