@@ -30,6 +30,7 @@ check: ## format, lint, types, layers, generated docs, locks
 bench: ## measure beside raw DuckDB in the same run
 	@scripts/setup.sh tests
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.warehouse
 
 docs: ## write the generated reference pages
 	@scripts/setup.sh product

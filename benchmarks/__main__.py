@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
+from benchmarks.measure import same
 from benchmarks.records import records
 from tests.support.server import Server, serving
 
@@ -84,15 +84,6 @@ def raw_queries(data: Path) -> duckdb.DuckDBPyConnection:
         files = sorted(str(path) for path in (data / "workspaces/default" / folder).rglob("*.parquet"))
         con.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files!r})")
     return con
-
-
-def same(ours: list[list[Any]], theirs: list[list[Any]]) -> bool:
-    """Tell whether two answers are equal; floating-point sums may differ in their last digits."""
-    return len(ours) == len(theirs) and all(
-        a == b or (isinstance(a, float) and math.isclose(a, b, rel_tol=1e-9))
-        for left, right in zip(ours, theirs, strict=True)
-        for a, b in zip(left, right, strict=True)
-    )
 
 
 def main() -> None:
