@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from api import errors
 from api.pages import render
-from api.routes import experiments, health, ingest, otlp, pages, query
+from api.routes import admin, experiments, health, ingest, otlp, pages, query
 from api.telemetry import RequestLog
 from warehouse.errors import InputError, TransientError, UpshotError
 
@@ -39,7 +39,7 @@ def create_app(own: Services) -> FastAPI:
             await own.stop()
 
     app = FastAPI(title="Upshot", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    for routes in (ingest, otlp, query, experiments, health, pages):
+    for routes in (ingest, otlp, query, experiments, admin, health, pages):
         app.include_router(routes.router)
     app.add_exception_handler(UpshotError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)

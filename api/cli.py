@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from api.commands import demo, experiment, ingest, keys, query, serve
+from api.commands import demo, doctor, erase, experiment, export, ingest, keys, query, restore, retain, serve
 from api.errors import EXIT_FAILED, exit_code
 from warehouse.errors import QueryError, UpshotError
 
@@ -23,6 +23,11 @@ app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
 app.command("query", epilog=query.EXAMPLES)(query.query)
+app.command("erase", epilog=erase.EXAMPLES)(erase.erase_command)
+app.command("retain", epilog=retain.EXAMPLES)(retain.retain)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command("export", epilog=export.EXAMPLES)(export.export)
+app.command("restore", epilog=restore.EXAMPLES)(restore.restore)
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(keys.app, name="keys")
 

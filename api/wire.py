@@ -55,3 +55,30 @@ class IngestAnswer(BaseModel):
 
     accepted: int
     rejected: list[Rejected]
+
+
+class EraseRequest(BaseModel):
+    """Body of `POST /v1/erase`: exactly one of the three."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run: str | None = Field(default=None, description="id of the run to erase")
+    session: dict[str, str] | None = Field(default=None, description="key and id of the session to erase, one pair")
+    user: str | None = Field(default=None, description="user_id whose runs and spans are to be erased")
+
+
+class ErasureAnswer(BaseModel):
+    """An erasure: what was hidden, and how far it has come. The subject stands there as a salted hash only."""
+
+    id: str
+    kind: str
+    subject: str
+    asked_at: str
+    rows: dict[str, int] = Field(description="table -> rows that were hidden")
+    files: dict[str, int] = Field(description="table -> files that held them")
+    snapshot: int = Field(description="the version from which on no query sees them")
+    stage: Literal["hidden", "rewriting", "unlinking", "scouring", "done"]
+    waits_for: str | None
+    unsearched: int = Field(description="damaged things put aside that could not be searched")
+    done_at: str | None
+    audit: str = Field(description="all of this in one line")

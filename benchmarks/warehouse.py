@@ -181,7 +181,8 @@ def questions(figures: Figures, paths: WorkspacePaths, total: int) -> None:
     raw.execute("SET threads = 2")
     files = sorted(str(path) for path in (paths.root / "score_history").rglob("*.parquet"))
     raw.execute(f"CREATE VIEW scores AS SELECT * FROM read_parquet({files!r})")
-    run = str(scores(0, 1, 3, per_day=total // DAYS)["run_id"].to_pylist()[0])
+    runs: list[Any] = scores(0, 1, 3, per_day=total // DAYS)["run_id"].to_pylist()
+    run = runs[0]
 
     def ours(sql: str) -> Callable[[], Any]:
         def ask() -> Any:

@@ -115,7 +115,7 @@ class Checked:
         there = present(texts)
         strange = there & (_first_bytes(texts) != _OBJECT_BEGINS)
         for row in np.flatnonzero(strange | ~there if required else strange):
-            text = texts[int(row)].as_py()
+            text = cast("str | None", texts[int(row)].as_py())
             said = "null" if text is None else shown(text[: SHOWN + 1])
             self.refuse(int(row), "malformed", name, f"{name} is {said}, must be a JSON object")
         return texts
@@ -123,8 +123,10 @@ class Checked:
     def attributes(self, name: str, values: Sequence[Raw]) -> pa.ExtensionArray[Any]:
         """Return a JSON column of objects in which `{}` is as good as nothing: it must not replace what is known."""
         texts = self.objects(name, values)
-        empty = pc.equal(texts, "{}")
-        return documents(pc.if_else(empty, pa.scalar(None, pa.string()), texts) if pc.any(empty).as_py() else texts)
+        empty = pc.equal(texts, pa.scalar("{}"))
+        if pc.any(empty).as_py():
+            texts = pc.if_else(empty, pa.scalar(None, pa.string()), texts)
+        return documents(texts)
 
     def pairs(self, name: str, values: Sequence[Sessions], most: int) -> Pairs:
         """Return session pairs, ids as text, at most `most` a record; `{}` is as good as nothing."""
@@ -222,7 +224,7 @@ def _offsets(owners: Sequence[int], rows: int) -> Any:
 
 
 def _nulls(kind: pa.DataType, rows: int) -> pa.Array[Any]:
-    return documents(pa.nulls(rows, pa.string())) if kind == pa.json_() else pa.nulls(rows, kind)
+    return documents(pa.nulls(rows, pa.string())) if kind == pa.json_() else cast("Any", pa).nulls(rows, kind)
 
 
 def _compacted(values: Sequence[Raw]) -> pa.StringArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from ingest.columns import batch
@@ -124,10 +125,15 @@ _REJECTIONS = msgspec.msgpack.Decoder(list[tuple[int, Code, str | None, str]])
 
 
 def _merged(table: str, rows: list[Encoded], received_at_us: int) -> list[Encoded]:
-    """Return derived rows of several parts without repetitions, in the order in which they first occur."""
+    """Return derived rows of several parts without repetitions, in the order in which they first occur.
+
+    Of implied assignments that contradict one another at one time the first counts, so their order must be kept;
+    Arrow's groups come in none.
+    """
     names = _EQUAL_BY[table]
     known: Any = pa.concat_tables([decode(entry.payload) for entry in rows])
-    once = known.group_by(names, use_threads=False).aggregate([("ts", "min")]).combine_chunks()
+    known = known.append_column("place", pa.array(np.arange(len(known))))
+    once = known.group_by(names).aggregate([("ts", "min"), ("place", "min")]).sort_by("place_min").combine_chunks()
     columns: dict[str, pa.Array[Any]] = {name: once[name].chunk(0) for name in names}
     columns |= {"ts": once["ts_min"].chunk(0), "_day_id": columns["run_id"]}
     if table == "assignments":

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 WHOLE_BYTES = 256 << 10
 """A smaller body is decoded where it arrived: handing it over would cost more than it saves."""
 
-PART_BYTES = 4 << 20
-"""Longest part of a body; also what a worker holds at once, many times over."""
+PART_BYTES = 2 << 20
+"""Longest part of a body, unless a line is longer; a worker needs some multiple of it in memory."""
 
 MOST_WORKERS = 8
 """More would not be kept busy by one log, and each takes some 100 MB."""

@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import traceback
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -50,12 +50,12 @@ _JOB = msgspec.msgpack.Decoder(Job)
 _ANSWER = msgspec.msgpack.Decoder(Answer)
 
 
-def ask(job: Job, lines: memoryview, to: BinaryIO) -> None:
+def ask(job: Job, lines: memoryview, to: IO[bytes]) -> None:
     """Write a job; raises OSError when the worker is gone."""
     _write(to, job, [lines])
 
 
-def answer(source: BinaryIO) -> Part:
+def answer(source: IO[bytes]) -> Part:
     """Return the worker's answer.
 
     Raises:
@@ -72,7 +72,7 @@ def answer(source: BinaryIO) -> Part:
     return Part(entries, derived, head.records, head.accepted, _read(source, head.rejected))
 
 
-def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
+def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until the jobs end."""
     while True:
         try:
@@ -98,14 +98,14 @@ def _facts(entries: list[Encoded]) -> list[tuple[str, int, int]]:
     return [(entry.table, entry.rows, len(entry.payload)) for entry in entries]
 
 
-def _write(to: BinaryIO, head: msgspec.Struct, bodies: Sequence[bytes | memoryview]) -> None:
+def _write(to: IO[bytes], head: msgspec.Struct, bodies: Sequence[bytes | memoryview]) -> None:
     text = msgspec.msgpack.encode(head)
     to.write(len(text).to_bytes(HEAD_BYTES, "big") + text)
     to.writelines(bodies)
     to.flush()
 
 
-def _read(source: BinaryIO, size: int) -> bytes:
+def _read(source: IO[bytes], size: int) -> bytes:
     data = source.read(size)
     if len(data) < size:
         raise EOFError

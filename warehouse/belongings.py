@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from warehouse.engine import rows_of
+from warehouse.errors import InputError
 from warehouse.manifest import Hidden
 from warehouse.reading import damaged
 from warehouse.schema import FILE
 from warehouse.stage import hidden_rows, sealed_rows
-from warehouse.tombstones import RUN_COLUMN, session_subject, subject_hash
+from warehouse.tombstones import RUN_COLUMN, pair_sql, pair_subject, subject_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _USER = "user_id = getvariable('subject_id')"
 _SESSION = "session_key = getvariable('subject_key') AND session_id = getvariable('subject_id')"
 _PAIR = "list_contains(map_extract(sessions, getvariable('subject_key')), getvariable('subject_id'))"
+_SPAN = pair_sql("trace_id", "span_id")
 _LIVE = "g.row IS NULL"
 
 
@@ -45,8 +48,24 @@ class Subject:
 
     def hashed(self, salt: str) -> str:
         """Return what stands for it where it must not be named."""
-        id_ = session_subject(self.key, self.id) if self.kind == "session" else self.id
+        id_ = pair_subject(self.key, self.id) if self.kind == "session" else self.id
         return subject_hash(salt, self.kind, id_)
+
+
+def subject_of(run: str | None, session: dict[str, str] | None, user: str | None) -> Subject:
+    """Return who is to be erased; raises InputError unless exactly one is given."""
+    given = [name for name, value in (("run", run), ("session", session), ("user", user)) if value is not None]
+    if len(given) != 1:
+        raise InputError(f"give exactly one of run, session and user, not {' and '.join(given) or 'none'}")
+    if session is not None:
+        if len(session) != 1 or not all((*session.keys(), *session.values())):
+            raise InputError("session must be one pair of a key and an id, neither of them empty")
+        [(key, id_)] = session.items()
+        return Subject("session", id_, key)
+    id_ = run if run is not None else user
+    if not id_:
+        raise InputError(f"{given[0]} must be an id, not empty")
+    return Subject(given[0], id_)
 
 
 @dataclass
@@ -61,6 +80,8 @@ class Found:
     events: set[str] = field(default_factory=set[str])
     traces: set[str] = field(default_factory=set[str])
     """Traces that name no run outside."""
+    spans: set[str] = field(default_factory=set[str])
+    """Its spans in traces that are not its own, as `pair_subject` of trace and span."""
     day_ids: set[str] = field(default_factory=set[str])
     """Ids that no row has any more."""
 
@@ -93,12 +114,13 @@ class _Search:
         self._con = con
         self._files = files
         self._snapshot = snapshot
-        self._ids: dict[str, list[str]] = {}
+        self.ids: dict[str, list[str]] = {}
+        """Name of a temporary table of ids -> its ids, sorted."""
 
     def know(self, name: str, ids: Iterable[str]) -> None:
         """Make a temporary table `name(id)` of ids."""
-        self._ids[name] = sorted(set(ids))
-        self._con.register("_ids", pa.table({"id": pa.array(self._ids[name], pa.string())}))
+        self.ids[name] = sorted(set(ids))
+        self._con.register("_ids", pa.table({"id": pa.array(self.ids[name], pa.string())}))
         self._con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT * FROM _ids')
         self._con.unregister("_ids")
 
@@ -132,7 +154,7 @@ class _Search:
             self._con.unregister("_gone")
 
     def _may_hold(self, file: SealedFile, among: Mapping[str, str]) -> bool:
-        return any(_meets(file.bounds.get(column), self._ids[name]) for column, name in among.items())
+        return any(_meets(file.bounds.get(column), self.ids[name]) for column, name in among.items())
 
 
 def _meets(bound: tuple[Any, Any] | None, ids: list[str]) -> bool:
@@ -198,7 +220,8 @@ def _unshared(search: _Search, subject: Subject, traces: set[str]) -> set[str]:
     runs = search.scan(
         "runs",
         "id, trace_id",
-        f"{_LIVE} AND id NOT IN (FROM erased_runs) AND (id IN (FROM erased_traces) OR trace_id IN (FROM erased_traces))",
+        f"{_LIVE} AND id NOT IN (FROM erased_runs) "
+        f"AND (id IN (FROM erased_traces) OR trace_id IN (FROM erased_traces))",
         {"id": "erased_traces", "trace_id": "erased_traces"},
     )
     return traces - shared - _texts(runs, "id") - _texts(runs, "trace_id")
@@ -217,17 +240,18 @@ def _take(search: _Search, subject: Subject, found: Found) -> None:
         of_session = f" OR {_SESSION}"
     rows = search.scan(
         "spans",
-        "trace_id || '/' || span_id AS span",
+        f"trace_id, {_SPAN} AS span",
         f"run_id IN (FROM erased_runs){spans}",
         None if subject.kind == "user" else {"run_id": "erased_runs", "trace_id": "erased_traces"},
     )
     _add(found, "spans", rows)
     search.know("erased_spans", _texts(rows, "span"))
+    others = rows.filter(pc.invert(pc.is_in(rows["trace_id"], pa.array(sorted(found.traces), pa.string()))))
+    found.spans = _texts(others, "span")
     scores = search.scan(
         "score_history",
         "id",
-        f"run_id IN (FROM erased_runs) OR {own}{of_session} "
-        f"OR run_id IS NULL AND trace_id || '/' || span_id IN (FROM erased_spans)",
+        f"run_id IN (FROM erased_runs) OR {own}{of_session} OR run_id IS NULL AND {_SPAN} IN (FROM erased_spans)",
     )
     _add(found, "score_history", scores)
     search.know("erased_scores", _texts(scores, "id"))
@@ -252,7 +276,7 @@ def _dead_scores(search: _Search, found: Found) -> set[str]:
         for id_, file, row in zip(*(rows[name].to_pylist() for name in ("id", "_file", "_row")), strict=True)
         if (file, row) not in taken
     }
-    return set(search._ids["erased_scores"]) - alive  # noqa: SLF001 - of this module
+    return set(search.ids["erased_scores"]) - alive
 
 
 def _take_events(search: _Search, found: Found, events: set[str]) -> None:

@@ -113,16 +113,12 @@ def check_database(path: Path, newest: int) -> None:
     """
     if not path.exists() or (path.is_file() and not path.stat().st_size):
         return
-    if not path.is_file() or path.open("rb").read(len(_SQLITE)) != _SQLITE:
+    if not path.is_file() or not _begins_as_sqlite(path):
         raise InputError(f"{path} is not a SQLite file", hint="restore it from a backup, or give an empty folder")
-    # Without a WAL beside it SQLite can be told that nobody writes: then it makes no files of its own.
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro{alone}", uri=True)) as con:
-            [owner], [form] = (
-                con.execute("PRAGMA application_id").fetchone(),
-                con.execute("PRAGMA user_version").fetchone(),
-            )
+        with contextlib.closing(read_only(path)) as con:
+            [owner] = con.execute("PRAGMA application_id").fetchone()
+            [form] = con.execute("PRAGMA user_version").fetchone()
             [tables] = con.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError:
         return  # damaged, or in the middle of something: opening it says so
@@ -133,6 +129,20 @@ def check_database(path: Path, newest: int) -> None:
             f"{path} has format {form}; this version of upshot reads up to {newest}",
             hint="a newer upshot wrote it: upgrade, nothing was touched",
         )
+
+
+def _begins_as_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection to a SQLite file that changes no byte of its folder.
+
+    Without a WAL beside it SQLite can be told that nobody writes: then it makes no files of its own.
+    """
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro{alone}", uri=True)
 
 
 def _check_workspaces(data: DataPaths) -> None:

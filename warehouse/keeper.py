@@ -1,4 +1,4 @@
-"""The keeper: one process that seals, compacts, unlinks and scrubs every workspace of a data directory.
+"""The keeper: one process that seals, erases, compacts, unlinks and scrubs every workspace of a data directory.
 
 Crash-only: it may be killed at any instruction. What it promises stands where it is done: `Sealer.seal`,
 `Compactor.compact`, `warehouse/upkeep.py`.
@@ -20,9 +20,11 @@ import structlog
 from warehouse.clock import Clock, system_clock
 from warehouse.compaction import Compactor, Policy, go_last
 from warehouse.engine import Error as EngineError
+from warehouse.erasure import advance
 from warehouse.errors import UpshotError
 from warehouse.logs import set_up_logs
 from warehouse.paths import DataPaths
+from warehouse.retention import Watch, retain
 from warehouse.sealing import Limits, Sealer
 from warehouse.upkeep import recover, scrub, unlink
 from warehouse.workspace import open_workspace
@@ -62,7 +64,7 @@ def seal_all(data: DataPaths, stop: Callable[[float], bool], limits: Limits, clo
 
 
 class Upkeep:
-    """Compacts, unlinks and scrubs every workspace, one piece of work at a time and after everybody else."""
+    """Erases, retains, compacts, unlinks and scrubs, one piece of work at a time and after everybody else."""
 
     def __init__(self, data: DataPaths, policy: Policy | None = None, clock: Clock = system_clock) -> None:
         self._data = data
@@ -70,6 +72,7 @@ class Upkeep:
         self._clock = clock
         self._stop = threading.Event()
         self._compactors: dict[str, Compactor] = {}
+        self._watches: dict[str, Watch] = {}
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self._thread.start()
 
@@ -81,7 +84,8 @@ class Upkeep:
                 try:
                     if name not in self._compactors:
                         self._compactors[name] = Compactor(open_workspace(self._data.workspace(name)), self._policy)
-                    busy |= tend(self._compactors[name], self._clock)
+                        self._watches[name] = Watch()
+                    busy |= tend(self._compactors[name], self._watches[name], self._clock)
                 except (UpshotError, OSError, EngineError) as error:
                     if not self._stop.is_set():
                         log.exception("upkeep_failed", workspace=name, error=str(error))
@@ -100,9 +104,11 @@ class Upkeep:
             self._thread.join(0.05)
 
 
-def tend(compactor: Compactor, clock: Clock) -> bool:
-    """Do one piece of each kind of upkeep; tell whether there was any."""
-    done = compactor.compact() > 0
+def tend(compactor: Compactor, watch: Watch, clock: Clock) -> bool:
+    """Do one piece of each kind of upkeep, erasure first; tell whether there was any."""
+    done = advance(compactor.workspace, compactor, clock)
+    done |= retain(compactor.workspace, clock, watch) > 0
+    done |= compactor.compact() > 0
     done |= unlink(compactor.workspace) > 0
     scrub(compactor.workspace, clock)
     return done

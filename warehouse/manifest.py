@@ -135,7 +135,7 @@ class Erasure:
     files: Mapping[str, int]
     """Public table -> files that held them."""
     stage: str = "hidden"
-    """hidden, rewriting, unlinking, then done."""
+    """hidden, rewriting, unlinking, scouring (the log's file), then done."""
     version: int = 0
     """The version from which on no reader sees the rows."""
     position: int = 0
@@ -336,6 +336,10 @@ class Manifest(Protocol):
 
     def replace_quarantined(self, seq: int, rows: int, payload: bytes) -> None:
         """Give a quarantined entry other rows; of none it is forgotten."""
+        ...
+
+    def erased_at(self) -> int:
+        """Return the version since which nothing was erased and no day forgotten: what was read before may be gone."""
         ...
 
     def forget_days(self) -> int:

@@ -373,7 +373,7 @@ class SqliteManifest:
         return version
 
     def _note_erased(self, change: Change, version: int) -> None:
-        if change.tombstones:  # the version since which they are what they are
+        if change.tombstones or change.forgotten:  # the version since which they are what they are
             self._con.execute("UPDATE state SET value = ? WHERE name = 'tombstones'", (version,))
         if change.erasure is not None:
             marks = ", ".join("?" * len(_ERASURE.split(", ")))
@@ -482,6 +482,10 @@ class SqliteManifest:
             else:
                 self._con.execute("DELETE FROM quarantine WHERE seq = ?", (seq,))
 
+    def erased_at(self) -> int:
+        """See `Manifest.erased_at`."""
+        return self._state()["tombstones"]
+
     def forget_days(self) -> int:
         """See `Manifest.forget_days`. In steps, so that ingest waits for one of them at the most."""
         forgotten, last = 0, -(2**63)
@@ -496,6 +500,12 @@ class SqliteManifest:
                 forgotten += self._con.executemany(
                     "DELETE FROM key_day WHERE hash = ? AND day NOT IN (SELECT day FROM file)", found
                 ).rowcount
+                # A seal that goes by such a day is made anew, as one that was made before an erasure.
+                self._con.execute("UPDATE state SET value = value + 1 WHERE name = 'version'")
+                self._con.execute(
+                    "UPDATE state SET value = (SELECT value FROM state WHERE name = 'version') "
+                    "WHERE name = 'tombstones'"
+                )
             last = found[-1][0] + 1
 
     def scour(self) -> bool:

@@ -14,6 +14,7 @@ from warehouse.engine import DataErrors, rows_of, texts
 from warehouse.fold import clash, current_key, fold, keep_all, quoted
 from warehouse.log import ROWS_BITS, decode
 from warehouse.manifest import Hidden
+from warehouse.tombstones import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ class Stage:
     def __init__(self, con: Connection, files: Files) -> None:
         self._con = con
         self._files = files
+        self._blocked = Blocked(con)
 
     def fold(
         self,
@@ -42,11 +44,13 @@ class Stage:
     ) -> dict[int, str]:
         """Make the temporary tables `folded` and `hide` of the rows in `entries` (see `warehouse.fold`).
 
+        Rows of what was erased are left out.
         `day_of` returns the `_day_id` of rows with their days (`id`, `day`); one without a day has no sealed twin.
 
         Returns:
             The log positions of entries that cannot be applied, with the reason; the others were folded without them.
         """
+        self._blocked.know(snapshot)
         bad: dict[int, str] = {}
         try:
             self._take(table, entries, day_of)
@@ -69,7 +73,7 @@ class Stage:
 
     def _take(self, table: FileTable, entries: Sequence[Entry], day_of: Callable[[pa.Table], pa.Table]) -> None:
         con = self._con
-        rows = _arrived(table, entries)
+        rows = self._blocked.without(table, _arrived(table, entries))
         con.register("_arrived", rows)
         con.register("_days", day_of(rows))
         columns = ", ".join(f'{_COMPUTED.get(c.name, f"""a."{c.name}" """)} AS "{c.name}"' for c in table.stored)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from warehouse.manifest import Snapshot, Tombstone
     from warehouse.schema import FileTable
 
-KINDS = ("run", "session", "user", "event", "trace")
-"""What can have a tombstone. Events and traces get theirs with the run, session or user they were erased with."""
+KINDS = ("run", "session", "user", "event", "trace", "span")
+"""What can have a tombstone. The last three get theirs with the run, session or user they were erased with; spans only
+where others had a part in the trace."""
 
 RUN_COLUMN = {
     "runs": "id",
@@ -34,12 +35,12 @@ RUN_COLUMN = {
 
 
 def subject_hash(salt: str, kind: str, id_: str) -> str:
-    """Return SHA-256 of salt, kind, a zero byte and the id, as hexadecimal text (of a session: `session_subject`)."""
+    """Return SHA-256 of salt, kind, a zero byte and the id, as hexadecimal text; pairs: see `pair_subject`."""
     return hashlib.sha256(f"{salt}{kind}\0{id_}".encode()).hexdigest()
 
 
-def session_subject(key: str, id_: str) -> str:
-    """Return a session's id for `subject_hash`; no two sessions have the same."""
+def pair_subject(key: str, id_: str) -> str:
+    """Return the id of a session (key, id) or span (trace, span) for `subject_hash`; no two pairs have the same."""
     return f"{len(key)}:{key}={id_}"
 
 
@@ -58,9 +59,9 @@ class Blocked:
             return
         stones = pa.table(
             {
-                "kind": pa.array([stone.kind for stone in snapshot.tombstones], pa.string()),
-                "subject": pa.array([stone.subject for stone in snapshot.tombstones], pa.string()),
-                "until": pa.array([stone.until for stone in snapshot.tombstones], pa.int64()),
+                "_kind": pa.array([stone.kind for stone in snapshot.tombstones], pa.string()),
+                "_subject": pa.array([stone.subject for stone in snapshot.tombstones], pa.string()),
+                "_until": pa.array([stone.until for stone in snapshot.tombstones], pa.int64()),
             }
         )
         self._con.register("_stones", stones)
@@ -90,6 +91,8 @@ class Blocked:
         if name in ("spans", "score_history"):  # a trace that names no run is a run of its own
             for kind in {"run", "trace"} & self._kinds:
                 yield self._named(kind, "trace_id", "run_id IS NULL")
+        if name in ("spans", "score_history") and "span" in self._kinds:
+            yield self._named("span", pair_sql("trace_id", "span_id"), "run_id IS NULL")
         if name == "events" and "event" in self._kinds:
             yield self._named("event", "id")
         happened = f"epoch_us(coalesce({', '.join((*table.time, table.received))}))"
@@ -97,20 +100,21 @@ class Blocked:
             yield self._named("user", "user_id", before=happened)
         if "session" in self._kinds:
             if name in ("session_runs", "score_history"):
-                yield self._named("session", _session("session_key", "session_id"), before=happened)
+                yield self._named("session", pair_sql("session_key", "session_id"), before=happened)
             if name in ("events", "runs"):
                 pairs = f"SELECT _at, {happened} AS _us, unnest(map_entries(sessions)) AS pair FROM _held"
-                subject = _session("pair.key", "pair.value")
+                subject = pair_sql("pair.key", "pair.value")
                 yield self._named("session", subject, before="_us", source=f"({pairs})")
 
     def _named(self, kind: str, column: str, where: str = "true", *, before: str = "", source: str = "_held") -> str:
-        until = f"AND {before} < until" if before else ""
+        until = f"AND {before} < _until" if before else ""
         subject = f"sha256({text(self._salt + kind)} || chr(0) || {column})"
         return (
-            f"SELECT _at FROM {source} JOIN tombstone ON kind = {text(kind)} AND subject = {subject} {until} "
+            f"SELECT _at FROM {source} JOIN tombstone ON _kind = {text(kind)} AND _subject = {subject} {until} "
             f"WHERE {where}"
         )
 
 
-def _session(key: str, id_: str) -> str:
+def pair_sql(key: str, id_: str) -> str:
+    """Return the SQL expression of `pair_subject` of two columns."""
     return f"(length({key})::VARCHAR || ':' || {key} || '=' || {id_})"

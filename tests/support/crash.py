@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,6 +222,16 @@ _ROLES: dict[Role, Callable[[DataPaths, Callable[[], None], Callable[[int], None
     "ask": _ask,
     "keep": _keep,
 }
+
+
+def wait_for(true: Callable[[], bool], seconds: float) -> bool:
+    """Return whether something became true in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 class Job(msgspec.Struct):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.crash import EAGER, RUNS, Nursery
+from tests.support.crash import EAGER, RUNS, Nursery, wait_for
 from tests.support.history import answers, expected, history, last_position, late, load, send
 from tests.support.rows import Warehouse
 from warehouse.compaction import Compactor
@@ -22,7 +22,7 @@ from warehouse.upkeep import recover, unlink
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.history import Request
@@ -103,16 +103,6 @@ SqliteManifest.commit = paused
 keeper.main()
 """
 """A keeper that waits between having published its first files and the commit that makes them live."""
-
-
-def wait_for(true: Callable[[], bool], seconds: float) -> bool:
-    """Return whether something became true in time."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 @pytest.mark.parametrize("sealed_again", [False, True], ids=["recovered", "sealed again"])
