@@ -1,6 +1,6 @@
 # `make help` lists what there is. Nothing is needed but make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs lock wheel
+.PHONY: help setup demo test check bench soak docs lock wheel
 
 BIN := .venv/bin
 
@@ -27,10 +27,14 @@ check: ## format, lint, types, layers, generated docs, locks
 	@$(BIN)/python scripts/locks.py --check
 	@$(BIN)/pyright
 
-bench: ## measure beside raw DuckDB in the same run
+bench: ## measure beside raw DuckDB and SQLite in the same run
 	@scripts/setup.sh tests
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.warehouse
+
+soak: ## kill -9 the server's processes 200 times under load; SOAK="--seed N" repeats a run
+	@scripts/setup.sh tests
+	@$(BIN)/python -m tests.soak $(SOAK)
 
 docs: ## write the generated reference pages
 	@scripts/setup.sh product

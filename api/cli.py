@@ -2,34 +2,66 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from api.commands import demo, doctor, erase, experiment, export, ingest, keys, query, restore, retain, serve
 from api.errors import EXIT_FAILED, exit_code
 from warehouse.errors import QueryError, UpshotError
 
+COMMANDS = {
+    "serve": "serve",
+    "demo": "demo",
+    "ingest": "ingest",
+    "query": "query",
+    "experiment": "",
+    "keys": "",
+    "retain": "retain",
+    "erase": "erase_command",
+    "export": "export",
+    "restore": "restore",
+    "doctor": "doctor",
+}
+"""Each command, in the order of `--help`, and its function in `api/commands/NAME.py`; empty: that has an `app`."""
+
+_STYLE: dict[str, Any] = {"rich_markup_mode": "rich", "context_settings": {"help_option_names": ["-h", "--help"]}}
+
+
+class _OnDemand(TyperGroup):
+    """Imports a command when it is called: all of them take a second, one a tenth of that."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the interface's
+        return [*COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the interface's
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"api.commands.{cmd_name}")
+        alone = typer.Typer(add_completion=False, **_STYLE)
+        if COMMANDS[cmd_name]:
+            alone.command(cmd_name, epilog=module.EXAMPLES)(getattr(module, COMMANDS[cmd_name]))
+        else:
+            alone.add_typer(module.app, name=cmd_name)
+        return typer.main.get_group(alone).commands[cmd_name]
+
+
 app = typer.Typer(
     name="upshot",
+    cls=_OnDemand,
     help="Insights for AI agents: what they did, how it turned out, and which variant really works.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **_STYLE,
 )
-app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
-app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
-app.command("ingest", epilog=ingest.EXAMPLES)(ingest.ingest)
-app.command("query", epilog=query.EXAMPLES)(query.query)
-app.command("erase", epilog=erase.EXAMPLES)(erase.erase_command)
-app.command("retain", epilog=retain.EXAMPLES)(retain.retain)
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
-app.command("export", epilog=export.EXAMPLES)(export.export)
-app.command("restore", epilog=restore.EXAMPLES)(restore.restore)
-app.add_typer(experiment.app, name="experiment")
-app.add_typer(keys.app, name="keys")
+
+
+@app.callback()
+def _all() -> None:
+    pass
 
 
 def explain(error: UpshotError, sql: str = "") -> None:

@@ -38,7 +38,7 @@ class Services:
     def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         self.clock = clock
         self.data = open_directory(settings.data)
-        self._lock = WriterLock(self.data)
+        self._lock = WriterLock(self.data, alone=False)
         self.keys = Keys(self.data)
         self.workers = Workers(self.data, Limits(rows=settings.query_rows, seconds=settings.query_seconds))
         self.decoders = Decoders()
@@ -49,9 +49,9 @@ class Services:
     async def start(self) -> None:
         """Open the default workspace, start the keeper and warm a query worker."""
         self.log(DEFAULT_WORKSPACE)
-        self.decoders.start()
+        await self.workers.start(DEFAULT_WORKSPACE)  # first, and alone: whoever starts a server waits for an answer
         self._keeper = asyncio.create_task(self._keep())
-        await self.workers.start(DEFAULT_WORKSPACE)
+        self.decoders.start()
 
     def log(self, workspace: str) -> Log:
         """Return a workspace's log, making the workspace when it is new."""

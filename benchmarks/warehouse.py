@@ -7,6 +7,7 @@ without compaction beside it, and a restart with a full log.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sqlite3
 import statistics
@@ -15,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import numpy as np
@@ -31,7 +32,8 @@ from warehouse.clock import system_clock
 from warehouse.compaction import Compactor, go_last
 from warehouse.directory import make_workspace, open_directory
 from warehouse.engine import rows_of, serializer
-from warehouse.log import Log, encode
+from warehouse.errors import TransientError
+from warehouse.log import MAX_LOG_ROWS, Log, encode
 from warehouse.logs import set_up_logs
 from warehouse.schema import FILE
 from warehouse.sealing import Limits, Sealer
@@ -181,7 +183,7 @@ def questions(figures: Figures, paths: WorkspacePaths, total: int) -> None:
     raw.execute("SET threads = 2")
     files = sorted(str(path) for path in (paths.root / "score_history").rglob("*.parquet"))
     raw.execute(f"CREATE VIEW scores AS SELECT * FROM read_parquet({files!r})")
-    runs: list[Any] = scores(0, 1, 3, per_day=total // DAYS)["run_id"].to_pylist()
+    runs = cast("list[Any]", scores(0, 1, 3, per_day=total // DAYS)["run_id"].to_pylist())
     run = runs[0]
 
     def ours(sql: str) -> Callable[[], Any]:
@@ -249,9 +251,11 @@ def restart(figures: Figures, folder: Path) -> None:
     """Measure the start of a server whose log is as full as it may be: until ready, until the first count."""
     paths = fresh(folder).workspace("default")
     log = Log(open_workspace(paths).manifest, system_clock)
-    count = 1_000_000
-    for first in range(0, count, BATCH):
-        log.append(encode({"score_history": scores(first, BATCH, 1, per_day=count)})).result()
+    count = 0
+    with contextlib.suppress(TransientError):  # full
+        while True:
+            log.append(encode({"score_history": scores(count, BATCH, 1, per_day=2 * MAX_LOG_ROWS)})).result()
+            count += BATCH
     log.close()
     began = time.perf_counter()
     with serving(folder, "--log-level", "warning") as server:

@@ -270,8 +270,8 @@ def _between_records(text: NDArray[np.uint8], breaks: NDArray[np.intp]) -> bool:
     returns = before == _RETURN
     if returns.any():
         before = np.where(returns, text[breaks - 2], before)
-    # A break at the very beginning would look at the end, which is `}` in all that could be taken at once.
-    return bool(breaks[0] > 0 and (before == _CLOSES).all() and (text[breaks + 1] == _OPENS).all())
+    # After nothing or one character at the very beginning this would look at the end, which is always `}`.
+    return bool(breaks[0] > 1 and (before == _CLOSES).all() and (text[breaks + 1] == _OPENS).all())
 
 
 def _is_utf8(body: bytes) -> bool:

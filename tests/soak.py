@@ -16,6 +16,7 @@ import random
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -79,6 +80,8 @@ class Figures:
     phantom: int = 0
     vanished: int = 0
     torn: int = 0
+    outlived: int = 0
+    """Processes that were still there long after the server that had started them."""
     ready: list[float] = field(default_factory=list[float])
     """Seconds from starting the server again to its being ready."""
     stopped: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
@@ -96,6 +99,7 @@ class Figures:
             "vanished": self.vanished,
             "torn": self.torn,
             "stopped badly": badly,
+            "outlived their server": self.outlived,
         }
 
     def note(self, text: str) -> None:
@@ -127,7 +131,7 @@ class Storm:
     """The clients and the reader around a server that is killed and started again."""
 
     def __init__(self, figures: Figures, rows: int) -> None:
-        self._figures = figures
+        self.figures = figures
         self._rows = rows
         self._random = random.Random(figures.seed)  # noqa: S311
         self._lock = threading.Lock()
@@ -140,9 +144,10 @@ class Storm:
         self._threads.append(threading.Thread(target=self._read))
 
     def start(self) -> None:
-        """Let them loose."""
+        """Let them loose, the first time."""
         for thread in self._threads:
-            thread.start()
+            if thread.ident is None:
+                thread.start()
 
     def finish(self) -> None:
         """Let the clients end what they have begun."""
@@ -151,7 +156,7 @@ class Storm:
             thread.join(120)
             assert not thread.is_alive(), "a client hangs"
         self._http.close()
-        self._figures.acknowledged = 2 * self._rows * len(self._acknowledged)
+        self.figures.acknowledged = 2 * self._rows * len(self._acknowledged)
 
     def _records(self, batch: str, status: str) -> list[dict[str, Any]]:
         made: list[dict[str, Any]] = []
@@ -159,7 +164,15 @@ class Storm:
             id_ = f"{batch}-{number:05d}"
             made.append({"type": "run", "id": id_, "user_id": batch, "status": status, "output": {"n": number}})
             made.append(
-                {"type": "score", "id": id_, "run_id": id_, "name": "n", "value": number, "scorer_id": batch, "ts": 1e12}
+                {
+                    "type": "score",
+                    "id": id_,
+                    "run_id": id_,
+                    "name": "n",
+                    "value": number,
+                    "scorer_id": batch,
+                    "ts": 1e12,
+                }
             )
         return made
 
@@ -176,13 +189,13 @@ class Storm:
             except httpx.TransportError:
                 time.sleep(0.05)
                 continue
-            if answer.status_code == httpx.codes.OK:
+            if answer.status_code == 200:
                 return
             assert answer.status_code in (429, 503, 507), answer.text
             time.sleep(0.1)
 
     def _send(self, client: int) -> None:
-        random_ = random.Random(self._figures.seed * 1000 + client)  # noqa: S311
+        random_ = random.Random(self.figures.seed * 1000 + client)  # noqa: S311
         with ThreadPoolExecutor(COPIES) as pool:
             number = 0
             before: list[dict[str, Any]] = []
@@ -213,7 +226,7 @@ class Storm:
 
     def _read(self) -> None:
         """Ask on and on: no count goes down, what was acknowledged is there, no batch is there in part."""
-        figures, least = self._figures, [0, 0]
+        figures, least = self.figures, [0, 0]
         while not self._done.is_set():
             with self._lock:
                 known = len(self._acknowledged)
@@ -239,19 +252,19 @@ class Storm:
         try:
             answer = self._http.post(f"{self.url}/v1/query", json={"sql": sql, "limit": 1_000_000, "timeout_s": 30})
         except httpx.TransportError:
-            self._figures.unanswered["gone"] += 1
+            self.figures.unanswered["gone"] += 1
             return None
         body = answer.json()
         if "error" in body:
             code = body["error"]["code"]
-            self._figures.unanswered[code] += 1
-            if self._figures.unanswered[code] == 1:
-                self._figures.note(f"{code}: {body['error']['message']}")
+            self.figures.unanswered[code] += 1
+            if self.figures.unanswered[code] == 1:
+                self.figures.note(f"{code}: {body['error']['message']}")
         return body.get("rows")
 
     def compare(self, server: Server) -> None:
         """Hold what is there against what was acknowledged and what was offered."""
-        figures = self._figures
+        figures = self.figures
         there: dict[str, list[Any]] = {}
         answer = server.http.post("/v1/query", json={"sql": BATCHES, "limit": 1_000_000, "timeout_s": 30}).json()
         if "error" in answer:
@@ -288,6 +301,21 @@ def child_of(server: Server, module: str) -> int | None:
     return None
 
 
+def end_strays(data: Path) -> int:
+    """Kill the processes of a data directory whose server is gone, given that they outlived it; return how many."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            command = (folder / "cmdline").read_text()
+        except OSError:
+            continue
+        if str(data) in command and "-m\0warehouse.keeper" in command and parent == "1":
+            os.kill(int(folder.name), signal.SIGKILL)
+            count += 1
+    return count
+
+
 def kill(server: Server, name: str) -> bool:
     """Kill -9 one of a server's processes, waiting a while for it to be there."""
     if not PROCESSES[name]:
@@ -302,7 +330,13 @@ def kill(server: Server, name: str) -> bool:
 
 
 def run(
-    data: Path, kills: int, seed: int, *, rows: int = 10, pause: float = 1.5, show: Callable[[Figures], None] | None = None
+    data: Path,
+    kills: int,
+    seed: int,
+    *,
+    rows: int = 10,
+    pause: float = 1.5,
+    show: Callable[[Figures], None] | None = None,
 ) -> Figures:
     """Do it all in a new data directory and return the figures.
 
@@ -319,26 +353,12 @@ def run(
     victims = [list(PROCESSES)[number % len(PROCESSES)] for number in range(kills)]
     random_.shuffle(victims)
     storm = Storm(figures, rows)
-    started = False
     while victims or not figures.stopped:
-        began = time.monotonic()
-        with serving(data) as server:
-            figures.ready.append(time.monotonic() - began)
-            storm.url = server.url
-            if not started:
-                storm.start()
-                started = True
-            while victims:
-                time.sleep(random_.uniform(0.1, pause))
-                victim = victims.pop()
-                figures.kills[victim] += kill(server, victim)
-                if victim == "api":
-                    break
-            else:
-                time.sleep(pause)
-                began = time.monotonic()
-                code = server.stop(60)
-                figures.stopped.append((code, time.monotonic() - began))
+        try:
+            _one_life(data, victims, storm, random_, pause)
+        except subprocess.TimeoutExpired as error:  # its standard error stays open while a child of it lives
+            figures.note(f"a process outlived its server: {error}")
+        figures.outlived += end_strays(data)
         if show is not None:
             show(figures)
     with serving(data) as server:
@@ -349,12 +369,33 @@ def run(
     with serving(data) as server:  # all of it sealed by now
         storm.compare(server)
         server.stop()
+    figures.outlived += end_strays(data)
     return figures
+
+
+def _one_life(data: Path, victims: list[str], storm: Storm, random_: random.Random, pause: float) -> None:
+    """Start the server and kill its processes until it is the server's own turn, or the end: then SIGTERM."""
+    figures = storm.figures
+    began = time.monotonic()
+    with serving(data) as server:
+        figures.ready.append(time.monotonic() - began)
+        storm.url = server.url
+        storm.start()
+        while victims:
+            time.sleep(random_.uniform(0.1, pause))
+            victim = victims.pop()
+            figures.kills[victim] += kill(server, victim)
+            if victim == "api":
+                return
+        time.sleep(pause)
+        began = time.monotonic()
+        code = server.stop(60)
+        figures.stopped.append((code, time.monotonic() - began))
 
 
 def main() -> None:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200, help="processes to kill (default 200)")
     parser.add_argument("--seed", type=int, default=None, help="of everything that is drawn (default: a new one)")
     parser.add_argument("--rows", type=int, default=100, help="runs, and scores, of a batch (default 100)")

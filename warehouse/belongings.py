@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from warehouse.engine import rows_of
 from warehouse.errors import InputError
+from warehouse.integrity import damaged
 from warehouse.manifest import Hidden
-from warehouse.reading import damaged
 from warehouse.schema import FILE
 from warehouse.stage import hidden_rows, sealed_rows
 from warehouse.tombstones import RUN_COLUMN, pair_sql, pair_subject, subject_hash

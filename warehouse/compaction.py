@@ -17,9 +17,9 @@ import structlog
 
 from warehouse.engine import connect, rows_of, texts
 from warehouse.fold import quoted
+from warehouse.integrity import verify
 from warehouse.manifest import Change, FileName, Hidden, StaleError
 from warehouse.paths import merged_name
-from warehouse.reading import damaged
 from warehouse.schema import FILE
 from warehouse.stage import sealed_rows
 from warehouse.writing import discard, publish, write
@@ -117,8 +117,7 @@ class Compactor:
         """
         manifest, files = self.workspace.manifest, self.workspace.files
         for file in chosen:
-            if files.stamp(file.place) is None or files.digest(file.place) != file.sha256:
-                raise damaged(file, "it is missing or does not match its digest")
+            verify(files, file)
         written = self._write(snapshot, chosen)
         try:
             publish(manifest, files, written)

@@ -6,9 +6,10 @@ A commit returns after its fsync; that is the only durability this project relie
 from __future__ import annotations
 
 import errno
+import functools
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, TypeVar
 
 from warehouse.errors import InputError, TransientError
 
@@ -20,6 +21,8 @@ APPLICATION_ID = 0x55505348
 """Marks a SQLite file as ours ("UPSH")."""
 
 BUSY_SECONDS = 10.0
+
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def open_database(path: Path, steps: Sequence[str | Callable[[sqlite3.Connection], None]]) -> sqlite3.Connection:
@@ -47,9 +50,32 @@ def open_database(path: Path, steps: Sequence[str | Callable[[sqlite3.Connection
                         step(con)
                 con.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 con.execute(f"PRAGMA user_version={len(steps)}")
-    except sqlite3.DatabaseError as error:
+    except _UNREADABLE as error:
         raise storage_error(error, path) from error
     return con
+
+
+class _OfFile(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+_S = TypeVar("_S", bound=_OfFile)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def coded(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+    """Decorate a method that uses the SQLite file at `self.path`: what SQLite says comes out with a code."""
+
+    @functools.wraps(method)
+    def call(self: _S, *arguments: _P.args, **named: _P.kwargs) -> _R:
+        try:
+            return method(self, *arguments, **named)
+        except _UNREADABLE as error:
+            raise storage_error(error, self.path) from error
+
+    return call
 
 
 @contextmanager
@@ -90,7 +116,7 @@ def storage_error(error: Exception, where: object) -> TransientError | InputErro
         return InputError(f"cannot write {where}: {text}", hint="check the folder's owner and permissions")
     if "not a database" in text:
         return InputError(f"{where} is not a SQLite file", hint="give an empty folder to --data")
-    if "malformed" in text:
+    if "malformed" in text or "no such" in text or isinstance(error, UnicodeDecodeError):  # or a flipped schema
         return TransientError(
             f"{where} is damaged: {text}", hint="run `upshot doctor`, and restore it from a backup", retry_after=60
         )

@@ -38,44 +38,49 @@ class Days:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._kept: dict[str, int] = {"": CONSTANT_DAY}
+        self._erased_at = 0
         self.new: dict[int, int] = {}
         """Days given since the last `forget`, by hash of the id: to be kept with the next commit."""
 
-    def known(self, rows: pa.Table) -> pa.Table:
-        """Return the distinct `_day_id` of rows with their days, as `id` and `day`; null: never sealed before."""
-        ids = pc.unique(rows["_day_id"].combine_chunks())
-        days = days_in_ulids(ids)
+    def known(self, rows: pa.Table) -> pa.Array[Any]:
+        """Return the day of each row by its `_day_id`; null: never sealed before."""
+        if (erased_at := self._manifest.erased_at()) != self._erased_at:  # a day we remember may be forgotten
+            self._kept, self._erased_at = {"": CONSTANT_DAY}, erased_at
+        ids = rows["_day_id"].combine_chunks()
+        first = np.ones(len(ids), bool)  # rows of one id mostly follow one another
+        first[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
+        heads = ids.take(np.flatnonzero(first))
+        days = days_in_ulids(heads)
         others = np.flatnonzero(days < 0)
-        texts: list[Any] = [ids[at].as_py() for at in others.tolist()]
-        found = [self._day(text) for text in texts]
-        kept = self._manifest.days(text for text, day in zip(texts, found, strict=True) if day is None)
-        days[others] = [
-            kept.get(text, _UNKNOWN) if day is None else day for text, day in zip(texts, found, strict=True)
-        ]
+        texts: list[Any] = heads.take(others).to_pylist()
+        found = {text: self._day(text) for text in texts}
+        kept = self._manifest.days(text for text, day in found.items() if day is None)
+        found |= kept
         self._kept.update(kept)
         if len(self._kept) > MAX_CACHED:
             self._kept = {"": CONSTANT_DAY}
-        return pa.table({"id": ids, "day": pa.array(days, mask=days == _UNKNOWN)})
+        days[others] = [_UNKNOWN if (day := found[text]) is None else day for text in texts]
+        of_rows = days[np.cumsum(first) - 1]
+        return pa.array(of_rows, mask=of_rows == _UNKNOWN)
 
     def _day(self, text: str) -> int | None:
         if text in self._kept:
             return self._kept[text]
         return _day_of(text) if _DAY_ITSELF.fullmatch(text) else day_in_id(text)
 
-    def assign(self, table: FileTable, rows: pa.Table) -> pa.Table:
-        """Return the days of all the rows' `_day_id`, giving new ones the day their first row happened."""
+    def assign(self, table: FileTable, rows: pa.Table) -> pa.Array[Any]:
+        """Return the day of each row; an id that has none is given the day its first row happened."""
         known = self.known(rows)
-        if not known["day"].null_count:
+        if not known.null_count:
             return known
-        given: dict[Any, int] = dict.fromkeys(known.filter(pc.is_null(known["day"]))["id"].to_pylist(), _UNKNOWN)
-        happened = pc.coalesce(*(rows[name] for name in (*table.time, table.received))).cast(pa.int64())
-        texts: list[Any] = rows["_day_id"].to_pylist()
-        moments: list[Any] = happened.to_pylist()
-        for text, us in zip(texts, moments, strict=True):
-            if given.get(text) == _UNKNOWN:
-                given[text] = self.new.setdefault(key_hash(text), us // _DAY_US)
-        first_seen = pa.table({"id": pa.array(given.keys(), pa.string()), "day": pa.array(given.values(), pa.int32())})
-        return pa.concat_tables([known.filter(pc.is_valid(known["day"])), first_seen])
+        days = known.fill_null(_UNKNOWN).to_numpy().copy()
+        new = np.flatnonzero(days == _UNKNOWN)
+        unknown = rows.take(new)
+        happened = pc.coalesce(*(unknown[name] for name in (*table.time, table.received))).cast(pa.int64())
+        texts: list[Any] = unknown["_day_id"].to_pylist()
+        given = happened.to_numpy() // _DAY_US
+        days[new] = [self.new.setdefault(key_hash(text), day) for text, day in zip(texts, given.tolist(), strict=True)]
+        return pa.array(days)
 
     def forget(self) -> None:
         """Drop the days given since the last commit; they are kept by now, or were never."""

@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MIN_FREE = 4 << 20
 """Bytes that must be free on the disk to begin: SQLite's own files beside two databases, and a few requests."""
+
+KEEPER_SECONDS = 15.0
+"""How long the keeper of a killed server is waited for; it ends by itself (`warehouse.keeper.LAST_SEAL_SECONDS`)."""
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -202,28 +206,66 @@ def _make(data: DataPaths) -> None:
         raise
 
 
-class WriterLock:
-    """Held by the one process that writes into a data directory; the system frees it when the process ends."""
+class FileLock:
+    """An exclusive lock on a file; the system frees it when the process that holds it ends, however it ends."""
 
-    def __init__(self, data: DataPaths) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def acquire(self) -> bool:
+        """Take it if nobody has it; tell whether it is held now."""
         try:
-            self._descriptor = os.open(data.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise refusal(error, data.lock) from error
+            raise refusal(error, self._path) from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._descriptor)
+            os.close(descriptor)
             if not isinstance(error, BlockingIOError):
-                raise refusal(error, data.lock) from error
+                raise refusal(error, self._path) from error
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let others have it."""
+        os.close(self._descriptor)
+
+
+class WriterLock:
+    """Held by the one process that writes into a data directory, and starts its keeper if it needs one.
+
+    With `alone` also no keeper is left of a server that was killed: it is waited for.
+
+    Raises:
+        TransientError: another process holds it.
+    """
+
+    def __init__(self, data: DataPaths, *, alone: bool = True) -> None:
+        self._lock = FileLock(data.lock)
+        if not self._lock.acquire():
             raise TransientError(
                 f"{data.root} is in use by another upshot process",
                 hint="send to the running server instead (--url), or stop it first",
-            ) from error
+            )
+        keeper = FileLock(data.keeper_lock)
+        deadline = time.monotonic() + KEEPER_SECONDS
+        while alone and not keeper.acquire():
+            if time.monotonic() > deadline:
+                self._lock.release()
+                raise TransientError(
+                    f"{data.root} is in use by the keeper of a server that was killed",
+                    hint="it ends by itself: try again in a moment",
+                )
+            time.sleep(0.05)
+        if alone:
+            keeper.release()
 
     def release(self) -> None:
         """Let others write."""
-        os.close(self._descriptor)
+        self._lock.release()
 
     def __enter__(self) -> Self:
         """Return the held lock."""

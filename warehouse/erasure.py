@@ -22,12 +22,13 @@ from warehouse.engine import DataErrors, connect
 from warehouse.engine import Error as EngineError
 from warehouse.errors import NotFoundError, TransientError
 from warehouse.ids import key_hash, new_id
+from warehouse.integrity import examine
 from warehouse.log import Encoded, decode, encode
 from warehouse.manifest import Change, Erasure, Hidden, StaleError, Tombstone
 from warehouse.schema import FILE, TABLES
 from warehouse.sealing import TRIM_BYTES, Limits, Sealer
 from warehouse.tombstones import Blocked, subject_hash
-from warehouse.upkeep import examine, unlink
+from warehouse.upkeep import unlink
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _rewrite(workspace: Workspace, compactor: Compactor, erasure: Erasure) -> bo
         awaited = set(erasure.awaited)
         live = [file for file in snapshot.files if file.place in awaited]
         for file in live:
-            reason = file.damaged or examine(workspace, file.place, file.sha256)
+            reason = file.damaged or examine(workspace.files, file)
             if not reason:
                 return compactor.rewrite(snapshot, [file]) > 0
             if not file.damaged:

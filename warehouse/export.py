@@ -26,10 +26,10 @@ from warehouse.engine import connect, text
 from warehouse.errors import InputError, TransientError
 from warehouse.files import digest, sync
 from warehouse.fold import quoted
+from warehouse.integrity import damaged, verify
 from warehouse.layout import DAYS, DAYS_SCHEMA, FORMAT, INDEX, PAGE, ExportedFile, Index, path_of
 from warehouse.manifest import Hidden
 from warehouse.progress import Progress, silent
-from warehouse.reading import damaged
 from warehouse.schema import FILE
 from warehouse.schema_page import export_page
 from warehouse.sealing import Limits, Sealer
@@ -183,8 +183,7 @@ def _file(
             raise damaged(file, "its content does not match its digest")
         yield ExportedFile(path, table, day, file.current, file.rows, file.bytes, file.sha256)
         return
-    if workspace.files.digest(file.place) != file.sha256:
-        raise damaged(file, "its content does not match its digest")
+    verify(workspace.files, file)
     columns = quoted(column.name for column in FILE[table].stored)
     live = sealed_rows(con, workspace.files, [file], {file.id: hidden})
     for current in (True, False) if file.current else (False,):

@@ -132,7 +132,8 @@ def _merge_fields(table: FileTable) -> list[str]:
     """Merge field by field: of each field the non-null value of the highest version wins.
 
     A merged row remembers the version of each of its fields, so that the same records in any order, and in any
-    grouping into seals, give the same row (a last-writer-wins register per field).
+    grouping into seals, give the same row (a last-writer-wins register per field). A record sent again is dropped
+    before, so that a row was received when its state was first known.
     """
     fields = table.fields
     versions = ", ".join(
@@ -158,14 +159,23 @@ def _merge_fields(table: FileTable) -> list[str]:
     highest = [name for name in table.key if name not in current_key(table)]
     ranking = f"ORDER BY {', '.join(f'{name} DESC' for name in highest)}" if highest else ""
     wins = f"row_number() OVER (PARTITION BY {quoted(current_key(table))} {ranking}) = 1" if highest else "true"
+    keys = quoted(table.key)
+    resent = " AND ".join(f'lag("{name}") OVER w IS NOT DISTINCT FROM "{name}"' for name in fields)
     return [
-        f"CREATE OR REPLACE TEMP TABLE parts AS SELECT *, [{versions}] AS _fv "
+        f"CREATE OR REPLACE TEMP TABLE versioned AS SELECT *, _v[:-{_ARRIVAL_DIGITS + 1}] AS _when "
         f"FROM (SELECT *, {version_text(table)} AS _v FROM met)",
+        f"CREATE OR REPLACE TEMP TABLE again AS "
+        f"SELECT {keys}, _when FROM versioned WHERE _file IS NULL GROUP BY ALL HAVING count(*) > 1",
+        f"CREATE OR REPLACE TEMP TABLE parts AS SELECT *, [{versions}] AS _fv FROM ("
+        f"SELECT * FROM versioned v ANTI JOIN again USING ({keys}, _when) UNION ALL "
+        f"SELECT * FROM versioned v SEMI JOIN again USING ({keys}, _when) "
+        f"WINDOW w AS (PARTITION BY {keys}, _when ORDER BY _file NULLS LAST, _arrival) "
+        f"QUALIFY _file IS NOT NULL OR lag(_arrival) OVER w IS NULL OR NOT ({resent}))",
         f"CREATE OR REPLACE TEMP TABLE merged AS SELECT {quoted(table.key)}, {values}, [{newest}] AS _fv, "
         f'max(_arrival) AS _arrival, max("{table.received}") AS "{table.received}", '
         f'min(coalesce(_first_received_at, "{table.received}")) AS _first, count(*) AS _parts, '
         f"max(_file) AS _file, max(_row) AS _row, max(_day) AS _day "
-        f"FROM parts GROUP BY {quoted(table.key)}",
+        f"FROM parts GROUP BY {keys}",
         # A sealed row that nothing changed stays where it is; a changed one is written anew and hidden where it was.
         f"CREATE OR REPLACE TEMP TABLE outcome AS SELECT {merged}, m._day, "
         f"CASE WHEN {kept} THEN m._file END AS _file, CASE WHEN {kept} THEN m._row END AS _row, "

@@ -50,7 +50,8 @@ def day_in_id(text: str) -> int | None:
 _SYMBOLS = np.full(256, 255, np.uint8)
 for _char, _value in _CROCKFORD_VALUE.items():
     _SYMBOLS[ord(_char)] = _value
-_POWERS = 32 ** np.arange(9, -1, -1, dtype=np.int64)
+_POWERS = 32.0 ** np.arange(9, -1, -1)
+"""As floats: exact below 2^53, and multiplied much faster than integers."""
 _ULID_CHARS, _TIME_CHARS, _FIRST_SYMBOLS = 26, 10, 8
 
 
@@ -64,7 +65,7 @@ def days_in_ulids(ids: pa.Array[Any]) -> NDArray[np.int32]:
         return days
     packed = heads.take(pa.array(long)).cast(pa.binary(_ULID_CHARS)).buffers()[1]
     symbols = _SYMBOLS[np.frombuffer(packed, np.uint8)].reshape(-1, _ULID_CHARS)
-    ms = symbols[:, :_TIME_CHARS].astype(np.int64) @ _POWERS
+    ms = symbols[:, :_TIME_CHARS].astype(np.float64) @ _POWERS
     valid = (symbols < len(_CROCKFORD)).all(axis=1) & (symbols[:, 0] < _FIRST_SYMBOLS)
     valid &= (ms >= _EARLIEST_MS) & (ms < _LATEST_MS)
     days[long[valid]] = ms[valid] // _DAY_MS

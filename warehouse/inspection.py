@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from warehouse.engine import connect, rows_of
 from warehouse.fold import current_key, quoted
 from warehouse.ids import day_text
+from warehouse.integrity import examine
 from warehouse.schema import FILE
 from warehouse.stage import sealed_rows
-from warehouse.upkeep import examine
 from warehouse.writing import bounds
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def inspect(workspace: Workspace, file: SealedFile, hidden: Hidden) -> Problem |
         return Problem("missing", "it is missing", there=False)
     if stamp[1] != file.bytes:
         return Problem("damaged", f"it has {stamp[1]} bytes, the manifest says {file.bytes}")
-    if reason := examine(workspace, file.place, file.sha256):
+    if reason := examine(workspace.files, file):
         return Problem("damaged", reason)
     try:
         facts = pq.read_metadata(workspace.files.location(file.place))

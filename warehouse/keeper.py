@@ -19,14 +19,16 @@ import structlog
 
 from warehouse.clock import Clock, system_clock
 from warehouse.compaction import Compactor, Policy, go_last
+from warehouse.directory import FileLock
 from warehouse.engine import Error as EngineError
 from warehouse.erasure import advance
 from warehouse.errors import UpshotError
+from warehouse.inspection import strangers
 from warehouse.logs import set_up_logs
 from warehouse.paths import DataPaths
 from warehouse.retention import Watch, retain
 from warehouse.sealing import Limits, Sealer
-from warehouse.upkeep import recover, scrub, unlink
+from warehouse.upkeep import DaysCheck, recover, scrub, unlink
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -38,17 +40,23 @@ log = structlog.get_logger("keeper")
 LAST_SEAL_SECONDS = 5.0
 """How long sealing goes on after SIGTERM; what is left then stays in the log, as safe as before."""
 
+RETRY_SECONDS = 1.0
+"""How long a workspace rests after a failure."""
+
 _WAIT_SECONDS = 0.25
 
 
 def seal_all(data: DataPaths, stop: Callable[[float], bool], limits: Limits, clock: Clock = system_clock) -> None:
     """Keep every workspace sealed until `stop` (which waits that many seconds) says so; then seal what is left."""
     sealers: dict[str, Sealer] = {}
+    not_before: dict[str, float] = {}
     stopping, deadline = False, 0.0
     while not stopping:
         stopping = stop(_WAIT_SECONDS)
         deadline = time.monotonic() + LAST_SEAL_SECONDS
         for name in data.workspaces():
+            if time.monotonic() < not_before.get(name, 0.0):
+                continue
             try:
                 if name not in sealers:
                     sealers[name] = Sealer(open_workspace(data.workspace(name)), limits, clock)
@@ -59,6 +67,7 @@ def seal_all(data: DataPaths, stop: Callable[[float], bool], limits: Limits, clo
                     log.debug("sealed", workspace=name, rows=rows)
             except (UpshotError, OSError, EngineError) as error:
                 log.exception("seal_failed", workspace=name, error=str(error))  # rows stay in the log
+                not_before[name] = time.monotonic() + RETRY_SECONDS
     for sealer in sealers.values():
         sealer.close()
 
@@ -73,6 +82,7 @@ class Upkeep:
         self._stop = threading.Event()
         self._compactors: dict[str, Compactor] = {}
         self._watches: dict[str, Watch] = {}
+        self._days: dict[str, DaysCheck] = {}
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self._thread.start()
 
@@ -85,6 +95,8 @@ class Upkeep:
                     if name not in self._compactors:
                         self._compactors[name] = Compactor(open_workspace(self._data.workspace(name)), self._policy)
                         self._watches[name] = Watch()
+                        self._days[name] = DaysCheck()
+                    self._days[name].tend(self._compactors[name].workspace, self._clock)
                     busy |= tend(self._compactors[name], self._watches[name], self._clock)
                 except (UpshotError, OSError, EngineError) as error:
                     if not self._stop.is_set():
@@ -115,17 +127,30 @@ def tend(compactor: Compactor, watch: Watch, clock: Clock) -> bool:
 
 
 def run(data: DataPaths, stop: Callable[[float], bool], limits: Limits | None = None) -> None:
-    """Recover what a killed keeper left, then keep every workspace until `stop` (which waits so many seconds)."""
+    """Recover what a killed keeper left, then keep every workspace until `stop` (which waits so many seconds).
+
+    A keeper that still runs is waited for: two would undo each other's work.
+    """
+    lock = FileLock(data.keeper_lock)
+    while not lock.acquire():
+        if stop(_WAIT_SECONDS):
+            return
     for name in data.workspaces():
-        workspace = open_workspace(data.workspace(name))
-        for file in recover(workspace):
-            log.info("unfinished_file_removed", workspace=name, file=str(file))
-        workspace.manifest.close()
+        try:
+            workspace = open_workspace(data.workspace(name))
+            with contextlib.closing(workspace.manifest):
+                for file in recover(workspace):
+                    log.info("unfinished_file_removed", workspace=name, file=str(file))
+                for path in strangers(workspace):
+                    log.warning("foreign_file", workspace=name, file=str(path))  # never read, never removed
+        except (UpshotError, OSError) as error:
+            log.exception("recovery_failed", workspace=name, error=str(error))  # the other workspaces go on
     upkeep = Upkeep(data)
     try:
         seal_all(data, stop, limits or Limits())
     finally:
         upkeep.close()
+        lock.release()
 
 
 def main() -> None:

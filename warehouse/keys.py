@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warehouse.database import open_database
-from warehouse.errors import InputError, shown
+from warehouse.database import coded, open_database
+from warehouse.errors import InputError, TransientError, shown
 from warehouse.ids import workspace_name
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable
 
     from warehouse.paths import DataPaths
@@ -28,7 +30,16 @@ CREATE TABLE key (
     created_at INTEGER NOT NULL
 ) WITHOUT ROWID
 """
-STEPS = (_FORMAT_1,)
+
+
+def _checksums(con: sqlite3.Connection) -> None:
+    """Give each key a checksum of its own: a flipped bit must not give anybody more."""
+    con.execute("ALTER TABLE key ADD COLUMN crc INTEGER")
+    for row in con.execute("SELECT hash, workspace, rights FROM key").fetchall():
+        con.execute("UPDATE key SET crc = ? WHERE hash = ?", (_crc(*row), row[0]))
+
+
+STEPS = (_FORMAT_1, _checksums)
 """What makes and upgrades a `server.db`; its format is how many of these were done."""
 
 
@@ -48,8 +59,10 @@ class Keys:
     """The keys of a data directory. Safe to use from several threads and beside other processes."""
 
     def __init__(self, data: DataPaths) -> None:
-        self._con = open_database(data.server, STEPS)
+        self.path = data.server
+        self._con = open_database(self.path, STEPS)
 
+    @coded
     def create(self, workspace: str, rights: Iterable[str], now_us: int) -> str:
         """Make a key, durable once returned, and return it; it cannot be shown again.
 
@@ -63,23 +76,38 @@ class Keys:
         if not wanted:
             raise InputError(f"a key without rights is of no use: give some of {', '.join(RIGHTS)}")
         key = _PREFIX + secrets.token_urlsafe(32)
-        self._con.execute(
-            "INSERT INTO key VALUES (?, ?, ?, ?)", (_hash(key), workspace_name(workspace), ",".join(wanted), now_us)
-        )
+        row = _hash(key), workspace_name(workspace), ",".join(wanted)
+        self._con.execute("INSERT INTO key VALUES (?, ?, ?, ?, ?)", (*row, now_us, _crc(*row)))
         return key
 
+    @coded
     def any(self) -> bool:
         """Tell whether a key exists."""
         return self._con.execute("SELECT EXISTS (SELECT 1 FROM key)").fetchone()[0] == 1
 
+    @coded
     def access(self, key: str) -> Access | None:
         """Return what a key may do, or None when there is no such key."""
-        row = self._con.execute("SELECT workspace, rights FROM key WHERE hash = ?", (_hash(key),)).fetchone()
-        return None if row is None else Access(row[0], frozenset(row[1].split(",")))
+        hashed = _hash(key)
+        row = self._con.execute("SELECT workspace, rights, crc FROM key WHERE hash = ?", (hashed,)).fetchone()
+        if row is None:
+            return None
+        workspace, rights, crc = row
+        if crc != _crc(hashed, workspace, rights):
+            raise TransientError(
+                f"{self.path} is damaged: a key does not match its checksum",
+                hint="restore it from a backup, or make the key anew",
+                retry_after=60,
+            )
+        return Access(workspace, frozenset(rights.split(",")))
 
     def close(self) -> None:
         """Close the connection."""
         self._con.close()
+
+
+def _crc(*values: str) -> int:
+    return zlib.crc32("\0".join(values).encode())
 
 
 def _hash(key: str) -> str:

@@ -277,8 +277,9 @@ class Manifest(Protocol):
         adds must already be on disk under its final name.
 
         Raises:
-            StaleError: a file it touches is no longer live, one it drops had rows hidden since `based_on`, rows were
-                sealed past `erasure.position`, or something was erased while `sealed` was being made.
+            StaleError: a file it touches is no longer live, one it adds is not announced (any more), one it drops had
+                rows hidden since `based_on`, rows were sealed past `erasure.position`, or something was erased, or the
+                same rows sealed, while `sealed` was being made.
         """
         ...
 
@@ -348,6 +349,10 @@ class Manifest(Protocol):
 
     def scour(self) -> bool:
         """Take off the disk what deleted entries left there; tell whether that could be done now."""
+        ...
+
+    def check_days(self) -> list[str]:
+        """Return what is wrong with the kept days: one that was lost would let a late record count twice."""
         ...
 
     def check(self) -> Iterator[str]:

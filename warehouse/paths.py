@@ -2,6 +2,7 @@
 
 DATA/server.db                                      workspaces and hashed keys
 DATA/lock                                           held by the one process that may write
+DATA/keeper.lock                                    held by the one keeper
 DATA/workspaces/NAME/log.db                         the log, the manifest, named objects
 DATA/workspaces/NAME/TABLE/day=YYYY-MM-DD/FILE.parquet
 DATA/workspaces/NAME/quarantine                     damaged files that were taken out of the tables
@@ -67,6 +68,11 @@ class DataPaths:
     def lock(self) -> Path:
         """The file whose lock the one writing server holds."""
         return self.root / "lock"
+
+    @property
+    def keeper_lock(self) -> Path:
+        """The file whose lock the one keeper holds, which may outlive a killed server for a moment."""
+        return self.root / "keeper.lock"
 
     def workspace(self, name: str) -> WorkspacePaths:
         """Return the paths of a workspace; raises InputError when `name` cannot be one."""

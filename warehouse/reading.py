@@ -6,13 +6,14 @@ manifest moves, and a question's lists hold only the files whose bounds it can m
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from warehouse.engine import connect, lock, text, texts
+from warehouse.engine import connect, lock, texts
 from warehouse.errors import TransientError
 from warehouse.fold import quoted
-from warehouse.ids import day_text
+from warehouse.integrity import Verified
 from warehouse.manifest import Hidden, Snapshot
 from warehouse.pruning import NO_WISHES, may_hold
 from warehouse.schema import FILES, FileTable
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from warehouse.engine import Connection
-    from warehouse.files import Files, Stamp
-    from warehouse.manifest import Entry, FileName, SealedFile
+    from warehouse.files import Files
+    from warehouse.manifest import Entry, SealedFile
     from warehouse.pruning import Wish, Wishes
 
 _LISTS = ("clean", "dirty", "superseded")
@@ -63,7 +64,7 @@ class ReadEngine:
     def __init__(
         self,
         files: Files,
-        day_of: Callable[[pa.Table], pa.Table],
+        day_of: Callable[[pa.Table], pa.Array[Any]],
         *,
         past: bool = False,
         threads: int = 2,
@@ -76,13 +77,15 @@ class ReadEngine:
         self._day_of = day_of
         self._past = past
         self._con = connect(threads=threads, memory=memory, spill=spill)
-        self._stage = Stage(self._con, files)
+        self._verified = Verified(files)
+        self._stage = Stage(self._con, files, self._verified)
         self._tables = {table.name: _Table(table) for table in FILES}
         self._views: set[str] = set()
-        self._verified: dict[FileName, Stamp] = {}
         self._con.execute("CREATE SCHEMA internal")
         self._con.execute("SET VARIABLE known_at = 0")
         lock(self._con, files.roots())
+        self._cursor = self._con.cursor()
+        self._set: dict[str, str] = {}
 
     def refresh(self, snapshot: Snapshot, entries: Sequence[Entry]) -> None:
         """Move to a snapshot and take in the log entries beyond `tail_position`, or beyond the snapshot's end."""
@@ -94,15 +97,16 @@ class ReadEngine:
                 own.tail = [entry for entry in own.tail if entry.seq > snapshot.sealed]
                 own.stale = True
         for entry in entries:
-            own = self._tables[entry.table]
-            own.tail.append(entry)
-            own.stale = True
             self.tail_position = entry.seq
+            if entry.table in self._tables:  # the keeper will put the others into quarantine
+                own = self._tables[entry.table]
+                own.tail.append(entry)
+                own.stale = True
 
     def cursor(
         self, tables: frozenset[str] | None = None, *, known_at: int | None = None, wishes: Wishes = NO_WISHES
     ) -> Connection:
-        """Return a connection of its own for a query over these public tables (all, when not given).
+        """Return a connection for a query over these public tables (all, when not given), until the next call.
 
         What arrived of them is folded in first. Of each file table only the files are listed that can hold a row the
         query wishes for; each listed file is checked against its digest when it is first listed by this engine, and
@@ -112,18 +116,19 @@ class ReadEngine:
             TransientError: a file the query needs is missing or damaged; the message names it.
         """
         views = tables if tables is not None else frozenset(self._public())
-        variables = [f"SET VARIABLE known_at = {known_at or 0}"]
+        variables = {"known_at": str(known_at or 0)}
         for name in sorted(sources(views)):
             own = self._tables[name]
             if own.stale:
                 self._prepare(own)
-            variables.extend(self._variables(own, wishes.get(name)))
+            variables |= self._variables(own, wishes.get(name))
         for view in sorted(views):
             self._create(view)
-        cursor = self._con.cursor()
-        for variable in variables:
-            cursor.execute(variable)
-        return cursor
+        for name, value in variables.items():
+            if self._set.get(name) != value:  # setting one takes 0.3 ms
+                self._cursor.execute(f'SET VARIABLE "{name}" = {value}')
+                self._set[name] = value
+        return self._cursor
 
     def listed(self, tables: frozenset[str], wishes: Wishes = NO_WISHES) -> list[SealedFile]:
         """Return the files a query over these public tables would be given."""
@@ -184,49 +189,47 @@ class ReadEngine:
         shape = _Shape(hot, clean, dirty, superseded, any(file.id in own.hidden for file in own.lists["superseded"]))
         if own.shape == shape:
             return
-        own.shape = shape
         name = own.table.name
-        for variable in self._lists(own, own.lists):
-            self._con.execute(variable)
+        for variable, value in self._lists(
+            own, {kind: self._any_whole(files) for kind, files in own.lists.items()}
+        ).items():
+            self._con.execute(f'SET VARIABLE "{variable}" = {value}')
         every, current = _branches(own.table, shape)
         self._con.execute(f'CREATE OR REPLACE VIEW internal."{name}" AS {" UNION ALL ".join(every)}')
         if not self._past:
             self._con.execute(f'CREATE OR REPLACE VIEW internal."current_{name}" AS {" UNION ALL ".join(current)}')
+        own.shape = shape
 
-    def _variables(self, own: _Table, wish: Wish | None) -> list[str]:
-        """Return the statements that give a connection a table's files, after checking those it will read."""
+    def _any_whole(self, files: Sequence[SealedFile]) -> list[SealedFile]:
+        """Return one file that can be read, to stand for its kind where none is wanted; all that there are fail."""
+        for file in files[:-1]:
+            with contextlib.suppress(TransientError):
+                self._verified.need(file)
+                return [file]
+        for file in files[-1:]:
+            self._verified.need(file)
+        return list(files[-1:])
+
+    def _variables(self, own: _Table, wish: Wish | None) -> dict[str, str]:
+        """Return the variables that give a connection a table's files, after checking those it will read."""
         chosen = {
-            kind: [file for file in files if may_hold(file.bounds, wish)] or files[:1]
+            kind: [file for file in files if may_hold(file.bounds, wish)] or self._any_whole(files)
             for kind, files in own.lists.items()
         }
         for files in chosen.values():
             for file in files:
-                self._verify(file)
+                self._verified.need(file)
         return self._lists(own, chosen)
 
-    def _lists(self, own: _Table, chosen: dict[str, list[SealedFile]]) -> list[str]:
+    def _lists(self, own: _Table, chosen: dict[str, list[SealedFile]]) -> dict[str, str]:
         name = own.table.name
-        made: list[str] = []
+        made: dict[str, str] = {}
         for kind, files in chosen.items():
             if files:
-                made.append(f'SET VARIABLE "{kind}_{name}" = {texts(self._files.location(f.place) for f in files)}')
+                made[f"{kind}_{name}"] = texts(self._files.location(file.place) for file in files)
                 if kind != "clean":
-                    ids = ", ".join(str(file.id) for file in files)
-                    made.append(f'SET VARIABLE "{kind}_ids_{name}" = [{ids}]::BIGINT[]')
+                    made[f"{kind}_ids_{name}"] = f"[{', '.join(str(file.id) for file in files)}]::BIGINT[]"
         return made
-
-    def _verify(self, file: SealedFile) -> None:
-        stamp = self._files.stamp(file.place)
-        reason = file.damaged
-        if stamp is None:
-            reason = "it is missing"
-        elif not reason and self._verified.get(file.place) != stamp:
-            if self._files.digest(file.place) != file.sha256:
-                reason = "its content does not match its digest"
-            else:
-                self._verified[file.place] = stamp
-        if reason:
-            raise damaged(file, reason)
 
     def _create(self, view: str) -> None:
         """Create a view and those it stands on, once."""
@@ -278,13 +281,3 @@ def _branches(table: FileTable, shape: _Shape) -> tuple[list[str], list[str]]:
         every.append(f'SELECT {columns}, _current FROM internal."hot_{name}"')
         current.append(f'SELECT {columns} FROM internal."hot_{name}" WHERE _current')
     return every, current or [f'SELECT {columns} FROM internal."hot_{name}" WHERE false']
-
-
-def damaged(file: SealedFile, reason: str) -> TransientError:
-    """Return the error of a question that needs a file which cannot be trusted."""
-    table, day, name = file.place
-    return TransientError(
-        f"the file {text(name)} of {table}, day {day_text(day)}, cannot be read: {reason}",
-        hint="restore it from a backup, or run `upshot doctor --repair` to go on without its rows",
-        retry_after=60,
-    )

@@ -196,7 +196,7 @@ def _settle(workspace: Workspace, folder: Path, index: Index, written: list[Writ
         manifest.commit(Change(manifest.read(None, max_rows=0)[0].version, days=days))
     manifest.start_after(last)
     version = manifest.read(None, max_rows=0)[0].version
-    manifest.commit(Change(version, [one.new for one in written], sealed=last, tombstones=index.tombstones))
+    manifest.commit(Change(version, [one.new for one in written], sealed=last or None, tombstones=index.tombstones))
 
 
 def _days(folder: Path) -> Iterator[dict[int, int]]:

@@ -18,9 +18,10 @@ import structlog
 from warehouse.days import Days
 from warehouse.engine import connect, rows_of
 from warehouse.fold import quoted
+from warehouse.integrity import Verified
 from warehouse.manifest import Change, FileName, Hidden, NewFile, StaleError
 from warehouse.paths import sealed_name
-from warehouse.schema import FILES
+from warehouse.schema import FILE, FILES
 from warehouse.stage import Stage, hidden_by_fold
 from warehouse.writing import Written, discard, publish, write
 
@@ -63,7 +64,8 @@ class Sealer:
         self._clock = clock
         self._days = Days(workspace.manifest)
         self._con = connect(memory="1GB")
-        self._stage = Stage(self._con, workspace.files)
+        self._con.execute("SET preserve_insertion_order = false")  # order is by `_arrival`, and where it matters stated
+        self._stage = Stage(self._con, workspace.files, Verified(workspace.files))
         self._pin = workspace.manifest.pin()
         self._snapshot: Snapshot | None = None
         self._took_us = 0
@@ -99,7 +101,7 @@ class Sealer:
                 return 0
             written: list[Written] = []
             hidden: dict[int, Hidden] = {}
-            bad: dict[int, str] = {}
+            bad = {entry.seq: f"there is no table {entry.table!r}" for entry in entries if entry.table not in FILE}
             self._days.forget()
             try:
                 for table in FILES:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warehouse.database import open_database, storage_error, transaction
+from warehouse.database import coded, open_database, storage_error, transaction
 from warehouse.errors import TransientError, UpshotError
 from warehouse.ids import key_hash
 from warehouse.manifest import (
@@ -25,6 +25,7 @@ from warehouse.manifest import (
     Erasure,
     FileName,
     Hidden,
+    NewFile,
     Quarantined,
     SealedFile,
     Snapshot,
@@ -135,14 +136,20 @@ CREATE TABLE erasure (
 );
 INSERT INTO setting VALUES ('salt', json_quote(lower(hex(randomblob(32)))))
 """
+_FORMAT_5 = """
+INSERT INTO state VALUES ('days', 0);
+UPDATE state SET value = (SELECT coalesce(sum({}), 0) FROM key_day) WHERE name = 'days'
+"""
 _ERASURE = "id, kind, subject, asked_at, rows, files, stage, version, position, awaited, waits_for, unsearched, done_at"
 
 _FILE_COLUMNS = '"table", day, name, rows, bytes, sha256, bounds, current'
 _AS_JSON = ("rows", "files", "awaited")
+_DAY_SUM = "(hash & 4294967295) * 3 + ((hash >> 32) & 4294967295) * 5 + (day & 65535) * 7 + 1"
+"""What a kept day adds to the sum of all of them: any flipped bit of it changes the sum."""
 FORGET_STEP = 10_000
 """Kept days forgotten in one commit."""
 
-STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4)
+STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4, _FORMAT_5.format(_DAY_SUM))
 """What makes and upgrades a `log.db`; its format is how many of these were done."""
 
 
@@ -152,6 +159,10 @@ def _crc(values: Sequence[object]) -> int:
 
 def _entry_crc(table: str, rows: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(f"{table}:{rows}".encode()))
+
+
+def _day_sum(number: int, day: int) -> int:
+    return (number & 0xFFFFFFFF) * 3 + ((number >> 32) & 0xFFFFFFFF) * 5 + (day & 0xFFFF) * 7 + 1
 
 
 def _insert_hidden(con: sqlite3.Connection, file: int, version: int, hidden: Hidden) -> None:
@@ -164,7 +175,8 @@ class SqliteManifest:
 
     def __init__(self, paths: WorkspacePaths) -> None:
         self._paths = paths
-        self._con = open_database(paths.database, STEPS)
+        self.path = paths.database
+        self._con = open_database(self.path, STEPS)
         self._known: dict[int, SealedFile] = {}
 
     def close(self) -> None:
@@ -192,15 +204,16 @@ class SqliteManifest:
                     positions.append(position)
         except (sqlite3.Error, OSError) as error:
             self._reopen()
-            raise storage_error(error, self._paths.database) from error
+            raise storage_error(error, self.path) from error
         return positions
 
     def _reopen(self) -> None:
         """Open the file anew; while that fails too, the closed connection stays and every call says so."""
         self._con.close()
         with contextlib.suppress(UpshotError):
-            self._con = open_database(self._paths.database, STEPS)
+            self._con = open_database(self.path, STEPS)
 
+    @coded
     def read(
         self, known: Snapshot | None, after: int = 0, *, max_rows: int | None = None, max_bytes: int | None = None
     ) -> tuple[Snapshot, list[Entry]]:
@@ -223,8 +236,6 @@ class SqliteManifest:
                     break
                 whole = crc is None or crc == _entry_crc(table, count, payload)
                 entries.append(Entry(seq, table, count, payload if whole else b""))
-        except sqlite3.DatabaseError as error:
-            raise storage_error(error, self._paths.database) from error
         finally:
             if con.in_transaction:
                 con.execute("COMMIT")
@@ -268,11 +279,12 @@ class SqliteManifest:
 
     def _flipped(self, what: str) -> TransientError:
         return TransientError(
-            f"{self._paths.database} is damaged: {what} does not match its checksum",
+            f"{self.path} is damaged: {what} does not match its checksum",
             hint="run `upshot doctor`, and restore the workspace from a backup",
             retry_after=60,
         )
 
+    @coded
     def waiting(self) -> Waiting:
         """See `Manifest.waiting`."""
         rows, size, oldest, last = self._con.execute(
@@ -282,6 +294,7 @@ class SqliteManifest:
         state = self._state()
         return Waiting(rows, size, oldest, wanted=last > 0 and state["wanted"] > state["sealed"])
 
+    @coded
     def want_sealed(self) -> int:
         """See `Manifest.want_sealed`."""
         with transaction(self._con):
@@ -291,6 +304,7 @@ class SqliteManifest:
             self._con.execute("UPDATE state SET value = max(value, ?) WHERE name = 'wanted'", (last,))
         return last
 
+    @coded
     def days(self, ids: Iterable[str]) -> dict[str, int]:
         """See `Manifest.days`."""
         found: dict[str, int] = {}
@@ -304,6 +318,7 @@ class SqliteManifest:
         """See `Manifest.all_days`."""
         yield from self._con.cursor().execute("SELECT hash, day FROM key_day ORDER BY hash")
 
+    @coded
     def start_after(self, position: int) -> None:
         """See `Manifest.start_after`."""
         with transaction(self._con):
@@ -313,50 +328,31 @@ class SqliteManifest:
             elif last[0] < position:
                 self._con.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'log'", (position,))
 
+    @coded
     def announce(self, files: Sequence[FileName]) -> None:
         """See `Manifest.announce`."""
         with transaction(self._con):
             self._con.executemany("INSERT OR IGNORE INTO announced VALUES (?, ?, ?)", files)
 
+    @coded
     def commit(self, change: Change) -> int:
         """See `Manifest.commit`."""
         con = self._con
         with transaction(con):
             state = self._state()
             version = state["version"] + 1
-            _check_erasures(state, change)
+            _check_order(state, change)
             touched = {*change.hidden, *change.dropped}
             live = {id_ for (id_,) in con.execute("SELECT id FROM file")} if touched else set[int]()
             if not touched <= live:
                 raise StaleError("files changed meanwhile")
             for id_ in change.dropped:
-                late = con.execute(
-                    "SELECT 1 FROM hidden WHERE file = ? AND version > ?", (id_, change.based_on)
-                ).fetchone()
-                if late:
-                    raise StaleError("rows were hidden meanwhile")
-                con.execute('INSERT INTO dropped SELECT "table", day, name, ? FROM file WHERE id = ?', (version, id_))
-                con.execute("DELETE FROM hidden WHERE file = ?", (id_,))
-                con.execute("DELETE FROM file WHERE id = ?", (id_,))
+                self._drop(id_, version, change.based_on)
             for new in change.added:
-                file = new.file
-                row = (
-                    *file.place,
-                    file.rows,
-                    file.bytes,
-                    file.sha256,
-                    json.dumps(file.bounds, ensure_ascii=False),
-                    int(file.current),
-                )
-                inserted = con.execute(
-                    f"INSERT INTO file({_FILE_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _crc(row))
-                )
-                con.execute('DELETE FROM announced WHERE ("table", day, name) = (?, ?, ?)', file.place)
-                if new.hidden and inserted.lastrowid:
-                    _insert_hidden(con, inserted.lastrowid, version, new.hidden)
+                self._add(new, version)
             for id_, rows in change.hidden.items():
                 _insert_hidden(con, id_, version, rows)
-            con.executemany("INSERT OR IGNORE INTO key_day VALUES (?, ?)", change.days.items())
+            self._keep_days(change.days)
             con.executemany(
                 'INSERT INTO quarantine SELECT seq, "table", rows, received_at, payload, ? FROM log WHERE seq = ?',
                 [(reason, seq) for seq, reason in change.quarantined.items()],
@@ -365,12 +361,47 @@ class SqliteManifest:
                 "INSERT INTO tombstone VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
                 [(stone.kind, stone.subject, stone.until) for stone in change.tombstones],
             )
-            con.executemany("DELETE FROM key_day WHERE hash = ?", [(number,) for number in change.forgotten])
+            self._forget_days(change.forgotten)
             self._note_erased(change, version)
             if change.sealed is not None:
                 con.execute("UPDATE state SET value = ? WHERE name = 'sealed'", (change.sealed,))
             con.execute("UPDATE state SET value = ? WHERE name = 'version'", (version,))
         return version
+
+    def _drop(self, id_: int, version: int, based_on: int) -> None:
+        con = self._con
+        if con.execute("SELECT 1 FROM hidden WHERE file = ? AND version > ?", (id_, based_on)).fetchone():
+            raise StaleError("rows were hidden meanwhile")
+        con.execute('INSERT INTO dropped SELECT "table", day, name, ? FROM file WHERE id = ?', (version, id_))
+        con.execute("DELETE FROM hidden WHERE file = ?", (id_,))
+        con.execute("DELETE FROM file WHERE id = ?", (id_,))
+
+    def _add(self, new: NewFile, version: int) -> None:
+        con, file = self._con, new.file
+        if not con.execute('DELETE FROM announced WHERE ("table", day, name) = (?, ?, ?)', file.place).rowcount:
+            raise StaleError("a recovery removed what was written")
+        bounds = json.dumps(file.bounds, ensure_ascii=False)
+        row = (*file.place, file.rows, file.bytes, file.sha256, bounds, int(file.current))
+        inserted = con.execute(
+            f"INSERT INTO file({_FILE_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _crc(row))
+        )
+        if new.hidden and inserted.lastrowid:
+            _insert_hidden(con, inserted.lastrowid, version, new.hidden)
+
+    def _keep_days(self, days: Mapping[int, int]) -> None:
+        insert = "INSERT OR IGNORE INTO key_day VALUES (?, ?)"
+        added = sum(_day_sum(*pair) for pair in days.items() if self._con.execute(insert, pair).rowcount)
+        if added:
+            self._con.execute("UPDATE state SET value = value + ? WHERE name = 'days'", (added,))
+
+    def _forget_days(self, hashes: Iterable[int]) -> int:
+        """Forget the kept days of these ids; return how many there were."""
+        delete = "DELETE FROM key_day WHERE hash = ? RETURNING hash, day"
+        gone = [pair for number in hashes if (pair := self._con.execute(delete, (number,)).fetchone())]
+        self._con.execute(
+            "UPDATE state SET value = value - ? WHERE name = 'days'", (sum(_day_sum(*pair) for pair in gone),)
+        )
+        return len(gone)
 
     def _note_erased(self, change: Change, version: int) -> None:
         if change.tombstones or change.forgotten:  # the version since which they are what they are
@@ -380,6 +411,7 @@ class SqliteManifest:
             row = _erasure_row(replace(change.erasure, version=version))
             self._con.execute(f"INSERT INTO erasure({_ERASURE}) VALUES ({marks})", row)
 
+    @coded
     def trim(self, max_bytes: int) -> bool:
         """See `Manifest.trim`."""
         sealed = self._state()["sealed"]
@@ -394,10 +426,12 @@ class SqliteManifest:
                 self._con.execute("DELETE FROM log WHERE seq <= ?", (last,))
         return 0 < last < sealed
 
+    @coded
     def leftovers(self) -> list[FileName]:
         """See `Manifest.leftovers`."""
         return [FileName(*row) for row in self._con.execute('SELECT "table", day, name FROM announced')]
 
+    @coded
     def forget(self, files: Sequence[FileName]) -> None:
         """See `Manifest.forget`."""
         if files:
@@ -405,6 +439,7 @@ class SqliteManifest:
                 for table in ("announced", "dropped"):
                     self._con.executemany(f'DELETE FROM {table} WHERE ("table", day, name) = (?, ?, ?)', files)
 
+    @coded
     def unneeded(self) -> list[FileName]:
         """See `Manifest.unneeded`."""
         needed = oldest_pinned(self._paths.pins)
@@ -418,6 +453,7 @@ class SqliteManifest:
         """See `Manifest.pin`."""
         return FilePin(self._paths.pins)
 
+    @coded
     def mark(self, file: int, *, damaged: str | None = None, checked_at: int | None = None) -> None:
         """See `Manifest.mark`."""
         with transaction(self._con):
@@ -429,6 +465,7 @@ class SqliteManifest:
                 ).rowcount
                 self._con.execute("UPDATE state SET value = value + ? WHERE name = 'version'", (changed,))
 
+    @coded
     def least_checked(self) -> tuple[SealedFile, int] | None:
         """See `Manifest.least_checked`."""
         row = self._con.execute(
@@ -436,6 +473,7 @@ class SqliteManifest:
         ).fetchone()
         return None if row is None else (_sealed_file(row[0], row[2:]), row[1])
 
+    @coded
     def quarantine(self) -> list[Quarantined]:
         """See `Manifest.quarantine`."""
         return [
@@ -445,10 +483,12 @@ class SqliteManifest:
             )
         ]
 
+    @coded
     def settings(self) -> dict[str, Any]:
         """See `Manifest.settings`."""
         return {name: json.loads(value) for name, value in self._con.execute("SELECT name, value FROM setting")}
 
+    @coded
     def set(self, name: str, value: Any) -> None:
         """See `Manifest.set`."""
         with transaction(self._con):
@@ -460,20 +500,24 @@ class SqliteManifest:
                     (name, json.dumps(value)),
                 )
 
+    @coded
     def erasures(self) -> list[Erasure]:
         """See `Manifest.erasures`."""
         return [_erasure(row) for row in self._con.execute(f"SELECT {_ERASURE} FROM erasure ORDER BY number")]
 
+    @coded
     def note_erasure(self, erasure: Erasure) -> None:
         """See `Manifest.note_erasure`."""
         columns = ", ".join(f"{name} = ?" for name in _ERASURE.split(", "))
         with transaction(self._con):
             self._con.execute(f"UPDATE erasure SET {columns} WHERE id = ?", (*_erasure_row(erasure), erasure.id))
 
+    @coded
     def dropped(self) -> list[FileName]:
         """See `Manifest.dropped`."""
         return [FileName(*row) for row in self._con.execute('SELECT "table", day, name FROM dropped')]
 
+    @coded
     def replace_quarantined(self, seq: int, rows: int, payload: bytes) -> None:
         """See `Manifest.replace_quarantined`."""
         with transaction(self._con):
@@ -482,24 +526,26 @@ class SqliteManifest:
             else:
                 self._con.execute("DELETE FROM quarantine WHERE seq = ?", (seq,))
 
+    @coded
     def erased_at(self) -> int:
         """See `Manifest.erased_at`."""
         return self._state()["tombstones"]
 
+    @coded
     def forget_days(self) -> int:
         """See `Manifest.forget_days`. In steps, so that ingest waits for one of them at the most."""
         forgotten, last = 0, -(2**63)
         while True:
             found = self._con.execute(
-                "SELECT hash FROM key_day WHERE hash >= ? AND day NOT IN (SELECT day FROM file) ORDER BY hash LIMIT ?",
+                "SELECT hash, day FROM key_day WHERE hash >= ? AND day NOT IN (SELECT day FROM file) "
+                "ORDER BY hash LIMIT ?",
                 (last, FORGET_STEP),
             ).fetchall()
             if not found:
                 return forgotten
             with transaction(self._con):
-                forgotten += self._con.executemany(
-                    "DELETE FROM key_day WHERE hash = ? AND day NOT IN (SELECT day FROM file)", found
-                ).rowcount
+                used = {day for (day,) in self._con.execute("SELECT DISTINCT day FROM file")}
+                forgotten += self._forget_days(number for number, day in found if day not in used)
                 # A seal that goes by such a day is made anew, as one that was made before an erasure.
                 self._con.execute("UPDATE state SET value = value + 1 WHERE name = 'version'")
                 self._con.execute(
@@ -516,25 +562,34 @@ class SqliteManifest:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 return False
-            raise storage_error(error, self._paths.database) from error
+            raise storage_error(error, self.path) from error
         return not busy
+
+    @coded
+    def check_days(self) -> list[str]:
+        """See `Manifest.check_days`."""
+        found, wanted = self._con.execute(
+            f"SELECT (SELECT coalesce(sum({_DAY_SUM}), 0) FROM key_day), value FROM state WHERE name = 'days'"
+        ).fetchone()
+        return [] if found == wanted else [f"{self.path}: the kept days of ids do not match their checksum"]
 
     def check(self) -> Iterator[str]:
         """See `Manifest.check`."""
         try:
             for (problem,) in self._con.execute("PRAGMA integrity_check(10)"):
                 if problem != "ok":
-                    yield f"{self._paths.database}: {problem}"
+                    yield f"{self.path}: {problem}"
             self._known = {}
             self.read(None, max_rows=0)
+            yield from self.check_days()
             for seq, table, rows, payload, crc in self._con.execute(
                 'SELECT seq, "table", rows, payload, crc FROM log ORDER BY seq'
             ):
                 if crc is not None and crc != _entry_crc(table, rows, payload):
                     what = f"log entry {seq} ({rows} rows of {table})"
-                    yield f"{self._paths.database}: {what} does not match its checksum"
-        except (sqlite3.DatabaseError, TransientError) as error:
-            yield f"{self._paths.database}: {error}"
+                    yield f"{self.path}: {what} does not match its checksum"
+        except (sqlite3.DatabaseError, UnicodeDecodeError, UpshotError) as error:
+            yield f"{self.path}: {error}"
 
 
 def _erasure_row(erasure: Erasure) -> tuple[object, ...]:
@@ -549,10 +604,15 @@ def _erasure(row: Sequence[Any]) -> Erasure:
     return Erasure(**values)
 
 
-def _check_erasures(state: Mapping[str, int], change: Change) -> None:
-    """Refuse a seal made before an erasure, and an erasure made before a seal: neither has seen the other's rows."""
+def _check_order(state: Mapping[str, int], change: Change) -> None:
+    """Refuse a seal made before an erasure or another seal, and an erasure made before a seal.
+
+    Neither has seen the other's rows.
+    """
     if change.sealed is not None and state["tombstones"] > change.based_on:
         raise StaleError("something was erased meanwhile")
+    if change.sealed is not None and change.sealed <= state["sealed"]:
+        raise StaleError("the rows were sealed meanwhile")
     if change.erasure is not None and state["sealed"] != change.erasure.position:
         raise StaleError("rows were sealed meanwhile")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from warehouse.engine import Connection
     from warehouse.files import Files
+    from warehouse.integrity import Verified
     from warehouse.manifest import Entry, SealedFile, Snapshot
     from warehouse.schema import FileTable
 
@@ -30,9 +31,10 @@ _COMPUTED = {"_first_received_at": "NULL::TIMESTAMPTZ", "_versions": "NULL::VARC
 class Stage:
     """Folds rows that arrived with the sealed rows they meet."""
 
-    def __init__(self, con: Connection, files: Files) -> None:
+    def __init__(self, con: Connection, files: Files, verified: Verified) -> None:
         self._con = con
         self._files = files
+        self._verified = verified
         self._blocked = Blocked(con)
 
     def fold(
@@ -40,12 +42,15 @@ class Stage:
         table: FileTable,
         entries: Sequence[Entry],
         snapshot: Snapshot,
-        day_of: Callable[[pa.Table], pa.Table],
+        day_of: Callable[[pa.Table], pa.Array[Any]],
     ) -> dict[int, str]:
         """Make the temporary tables `folded` and `hide` of the rows in `entries` (see `warehouse.fold`).
 
         Rows of what was erased are left out.
-        `day_of` returns the `_day_id` of rows with their days (`id`, `day`); one without a day has no sealed twin.
+        `day_of` returns the day of each row; one without a day has no sealed twin.
+
+        Raises:
+            TransientError: a sealed file that may hold a twin is damaged; the message names it.
 
         Returns:
             The log positions of entries that cannot be applied, with the reason; the others were folded without them.
@@ -71,18 +76,13 @@ class Stage:
             self._con.execute(statement)
         return bad
 
-    def _take(self, table: FileTable, entries: Sequence[Entry], day_of: Callable[[pa.Table], pa.Table]) -> None:
+    def _take(self, table: FileTable, entries: Sequence[Entry], day_of: Callable[[pa.Table], pa.Array[Any]]) -> None:
         con = self._con
         rows = self._blocked.without(table, _arrived(table, entries))
-        con.register("_arrived", rows)
-        con.register("_days", day_of(rows))
+        con.register("_arrived", rows.append_column("_day", day_of(rows)))
         columns = ", ".join(f'{_COMPUTED.get(c.name, f"""a."{c.name}" """)} AS "{c.name}"' for c in table.stored)
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, d.day AS _day "
-            f"FROM _arrived a LEFT JOIN _days d ON d.id = a._day_id"
-        )
+        con.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, a._day FROM _arrived a")
         con.unregister("_arrived")
-        con.unregister("_days")
 
     def _load_existing(self, table: FileTable, snapshot: Snapshot) -> None:
         keys = current_key(table)
@@ -95,6 +95,8 @@ class Stage:
                 f"NULL::BIGINT AS _file, NULL::BIGINT AS _row, true AS _current LIMIT 0"
             )
             return
+        for file in files:
+            self._verified.need(file)
         match = " AND ".join(f'k."{name}" IS NOT DISTINCT FROM r."{name}"' for name in keys)
         self._con.execute(
             f"CREATE OR REPLACE TEMP TABLE existing AS SELECT {columns}, r._day, r._file, r._row, r._current "

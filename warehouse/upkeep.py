@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from warehouse.integrity import examine
+
 if TYPE_CHECKING:
     from warehouse.clock import Clock
     from warehouse.manifest import FileName
@@ -42,25 +44,29 @@ def scrub(workspace: Workspace, clock: Clock) -> str | None:
 
     A damaged file is marked: questions that need it fail with its name, until it is whole again.
     """
-    found = workspace.manifest.least_checked()
+    manifest = workspace.manifest
+    found = manifest.least_checked()
     if found is None:
         return None
     file, checked_at = found
     if abs(clock() - checked_at) < SCRUB_EVERY_US:
         return None
-    reason = examine(workspace, file.place, file.sha256)
-    workspace.manifest.mark(file.id, damaged=reason, checked_at=clock())
+    reason = examine(workspace.files, file)
+    manifest.mark(file.id, damaged=reason, checked_at=clock())
     if reason and reason != file.damaged:
         log.error("file_damaged", file=str(file.place), reason=reason)
     return reason or None
 
 
-def examine(workspace: Workspace, place: FileName, sha256: str) -> str:
-    """Return what is wrong with a sealed file; empty: nothing."""
-    if workspace.files.stamp(place) is None:
-        return "it is missing"
-    try:
-        whole = workspace.files.digest(place) == sha256
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
-    return "" if whole else "its content does not match its digest"
+class DaysCheck:
+    """Checks the kept days of a workspace when its keeper starts, and as often as files are."""
+
+    def __init__(self) -> None:
+        self._at: int | None = None
+
+    def tend(self, workspace: Workspace, clock: Clock) -> None:
+        """Do so if it is due."""
+        if self._at is None or abs(clock() - self._at) >= SCRUB_EVERY_US:
+            self._at = clock()
+            for problem in workspace.manifest.check_days():
+                log.error("manifest_damaged", what=problem, hint="restore the workspace from a backup")

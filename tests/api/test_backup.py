@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
-from tests.support.command import upshot
+from tests.support.command import ROOT, upshot
 from tests.support.folders import contents, mounted
 from tests.support.server import serving
 
@@ -98,7 +101,7 @@ def test_the_doctor_names_and_mends_from_the_command_line(tmp_path: Path) -> Non
 
 
 def test_a_missing_file_is_named_to_the_question_that_needs_it(tmp_path: Path) -> None:
-    """Others are answered; the server starts, and once the file is back everything is."""
+    """Others are answered; the server starts. Once the file is back and the doctor has looked, everything is."""
     data = tmp_path / "data"
     with serving(data) as server:
         server.ingest(RECORDS)
@@ -112,7 +115,10 @@ def test_a_missing_file_is_named_to_the_question_that_needs_it(tmp_path: Path) -
         assert victim.name in error["message"]
         assert "doctor" in error["hint"]
         assert [[50]] == server.ask("SELECT count(*) FROM scores")
-        victim.write_bytes(raw)
+        assert 0 == server.stop()
+    victim.write_bytes(raw)
+    upshot("doctor", "--repair", "--data", data)
+    with serving(data) as server:
         assert [[50]] == server.ask("SELECT count(*) FROM runs")
 
 
@@ -178,6 +184,24 @@ def _refused(data: Path, expected: str) -> None:
     assert expected in error
     assert "hint:" in error
     assert "Traceback" not in error
+
+
+def test_the_documented_commands_run(tmp_path: Path) -> None:
+    """Every shell line of docs/backup.md, word by word, but for the server's own."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "backup.md").read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if not line.startswith("upshot serve")]
+    assert 4 == len(lines)
+    (tmp_path / "records.ndjson").write_text("\n".join(map(json.dumps, RECORDS)))
+    assert 0 == upshot("ingest", "records.ndjson", "--data", "upshot-data", cwd=tmp_path).returncode
+    (tmp_path / "backup").mkdir()
+    ours = f'upshot() {{ {sys.executable} -P -m api.cli "$@"; }}; python() {{ {sys.executable} "$@"; }}\n'
+    script = ours + "\n".join(lines)
+    done = subprocess.run(
+        ["bash", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert 0 == done.returncode, done.stderr
+    assert "Completed" in done.stdout
+    assert "50" in done.stdout
 
 
 def test_slips_of_the_pen_make_nothing(tmp_path: Path) -> None:

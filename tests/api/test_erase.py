@@ -33,7 +33,7 @@ def records(who: str) -> list[dict[str, Any]]:
 
 def ingested(server: Server) -> None:
     """Send three people's records."""
-    for who in ("ann", "bob", "eve"):
+    for who in ("zelda", "yorick", "xenia"):
         assert not server.ingest(records(who))["rejected"]
 
 
@@ -58,29 +58,29 @@ def test_a_running_server_erases(tmp_path: Path) -> None:
     """202 means hidden; then the keeper takes it off the disk by itself, and retries stay out."""
     with serving(tmp_path / "data") as server:
         ingested(server)
-        answer = server.http.post("/v1/erase", json={"user": "user-ann"})
+        answer = server.http.post("/v1/erase", json={"user": "user-zelda"})
         assert 202 == answer.status_code
-        assert ["run-bob", "run-eve"] == runs(server)
+        assert ["run-xenia", "run-yorick"] == runs(server)
         facts = finished(server, answer.json()["id"])
         assert {"runs": 1, "steps": 1, "scores": 1, "events": 1, "metadata": 1, "deferrals": 1} == {
             name: facts["rows"][name] for name in ("runs", "steps", "scores", "events", "metadata", "deferrals")
         }
-        assert [] == left_of(tmp_path / "data" / "workspaces" / "default", ["ann"])
-        server.ingest(records("ann"))
-        assert ["run-bob", "run-eve"] == runs(server)
-        assert [[0]] == server.ask("SELECT count(*) FROM events WHERE id = 'event-ann'")
-        session = server.http.post("/v1/erase", json={"session": {"chat": "c-bob"}}).json()
-        assert ["run-eve"] == runs(server)
+        assert [] == left_of(tmp_path / "data" / "workspaces" / "default", ["zelda"])
+        server.ingest(records("zelda"))
+        assert ["run-xenia", "run-yorick"] == runs(server)
+        assert [[0]] == server.ask("SELECT count(*) FROM events WHERE id = 'event-zelda'")
+        session = server.http.post("/v1/erase", json={"session": {"chat": "c-yorick"}}).json()
+        assert ["run-xenia"] == runs(server)
         finished(server, session["id"])
         listed = server.http.get("/v1/erasures").json()["erasures"]
         assert [("user", "done"), ("session", "done")] == [(one["kind"], one["stage"]) for one in listed]
-        assert 404 == server.http.post("/v1/erase", json={"user": "user-ann"}).status_code
-        done = upshot("erase", "--run", "run-eve", "--url", server.url)
+        assert 404 == server.http.post("/v1/erase", json={"user": "user-zelda"}).status_code
+        done = upshot("erase", "--run", "run-xenia", "--url", server.url)
         assert 0 == done.returncode, done.stderr
         assert b"done 20" in done.stdout
-        assert b"eve" not in done.stdout
+        assert b"xenia" not in done.stdout
         assert [] == runs(server)
-        again = upshot("erase", "--run", "run-eve", "--url", server.url, "--yes")
+        again = upshot("erase", "--run", "run-xenia", "--url", server.url, "--yes")
         assert (4, b"") == (again.returncode, again.stdout)
         assert b"there is nothing of that run" in again.stderr
 
@@ -90,17 +90,17 @@ def test_a_folder_is_erased_without_a_server(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data) as server:
         ingested(server)
-        assert 1 == upshot("erase", "--run", "run-ann", "--data", data).returncode  # in use
+        assert 1 == upshot("erase", "--run", "run-zelda", "--data", data).returncode  # in use
         server.stop()
-    done = upshot("erase", "--session", "chat=c-ann", "--data", data)
+    done = upshot("erase", "--session", "chat=c-zelda", "--data", data)
     assert 0 == done.returncode, done.stderr
     assert done.stdout.startswith(b"erasure ")
-    assert b"ann" not in done.stdout
-    assert [] == left_of(data / "workspaces" / "default", ["ann"])
-    assert 4 == upshot("erase", "--session", "chat=c-ann", "--data", data).returncode
+    assert b"zelda" not in done.stdout
+    assert [] == left_of(data / "workspaces" / "default", ["zelda"])
+    assert 4 == upshot("erase", "--session", "chat=c-zelda", "--data", data).returncode
     with serving(data) as server:
-        assert ["run-bob", "run-eve"] == runs(server)
-        assert [["c-bob"], ["c-eve"]] == server.ask("SELECT session_id FROM sessions ORDER BY 1")
+        assert ["run-xenia", "run-yorick"] == runs(server)
+        assert [["c-xenia"], ["c-yorick"]] == server.ask("SELECT session_id FROM sessions ORDER BY 1")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_only_an_admin_may(tmp_path: Path) -> None:
 def test_days_are_set_and_shown(server: Server, tmp_path: Path) -> None:
     """`retain` shows the tables, sets and lifts the days of one, over HTTP as offline; bad ones are refused."""
     data = tmp_path / "data"
-    with serving(data):
-        pass
+    with serving(data) as other:
+        other.stop()
     for place in (("--url", server.url), ("--data", str(data))):
         assert 9 == upshot("retain", *place).stdout.count(b"for ever")
         for words, days in ((("spans", "30"), 30), (("events", "7"), 7)):

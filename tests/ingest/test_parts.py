@@ -84,6 +84,15 @@ def in_parts(pieces: list[bytes]) -> Taken:
     return put_together((part(piece, NOW, Limits()) for piece in pieces), NOW, Limits())
 
 
+@pytest.mark.parametrize("first", [b"", b"\r", b"}", b"{"])
+def test_two_records_on_one_line_are_none(first: bytes) -> None:
+    """Also where a line of nothing or of one character would make up the number."""
+    event = b'{"type":"event","id":"a","name":"a"}'
+    found = whole(first + b"\n" + event + event + b"\n" + event)
+    assert 1 == found.accepted
+    assert "malformed" in {no.code for no in found.rejected}
+
+
 @settings(deadline=None, max_examples=400)
 @given(bodies(), st.data())
 def test_cut_anywhere_it_is_the_same(body: bytes, data: st.DataObject) -> None:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -35,6 +35,7 @@ from warehouse.upkeep import recover, unlink
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 CHILD_SECONDS = 60
@@ -123,7 +124,7 @@ POINTS: tuple[Point, ...] = (
     Point("ask", "after", "warehouse.reading:ReadEngine.refresh", (2,)),
     Point("ask", "before", "warehouse.reading:ReadEngine._shape", (2,)),
     Point("ask", "after", "warehouse.reading:ReadEngine._prepare", (4,)),
-    Point("ask", "before", "warehouse.reading:ReadEngine._verify", (3,)),
+    Point("ask", "before", "warehouse.integrity:Verified.need", (3,)),
     # The keeper's own loop, sealing and upkeep in two threads.
     Point("keep", "after", f"{_FILES}.publish", (3,)),
     Point("keep", "after", f"{_MANIFEST}.commit", (1, 2)),
@@ -292,7 +293,7 @@ def _serve() -> None:
                 try:
                     _child(msgspec.json.decode(line, type=Job))
                 except BaseException:
-                    sys.excepthook(*sys.exc_info())
+                    traceback.print_exc()
                     raise
             os._exit(0)
         sys.stdout.write(f"{os.waitpid(pid, 0)[1]}\n")

@@ -65,7 +65,7 @@ def test_merging_changes_no_answer_and_leaves_one_file_of_each_kind(warehouse: W
     assert not warehouse.workspace.manifest.read(None)[0].hidden
     for file in few:
         if file.place.table == "runs":
-            ids = pq.read_table(warehouse.paths.file(file.place))["id"].to_pylist()
+            ids: list[Any] = pq.read_table(warehouse.paths.file(file.place))["id"].to_pylist()
             assert sorted(ids) == ids
     assert before == answers(warehouse)
     unlink(warehouse.workspace)

@@ -72,7 +72,7 @@ class Reader:
 
     def close(self) -> None:
         """Close it."""
-        self._worker._snapshots.close()
+        self._worker._snapshots.close()  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_a_file_damaged_before_it_was_first_read_heals(warehouse: Warehouse, rea
 
 
 def test_a_flipped_bit_never_enters_another_row(warehouse: Warehouse, reader: Reader) -> None:
-    """A late record of a run whose sealed row is damaged: a coded error or the right answer, never the flipped value."""
+    """A late record of a run whose sealed row is damaged: a coded error or the right answer, never another."""
     word = "n0t-compressible"
     warehouse.append("runs", run("a", app_id=word, status="Running", started_at=NOW))
     warehouse.seal()
@@ -226,7 +226,8 @@ def manifest_facts(paths: WorkspacePaths) -> Any:
     try:
         snapshot, entries = manifest.read(None)
         hidden = {id_: (rows.everywhere.tolist(), rows.superseded.tolist()) for id_, rows in snapshot.hidden.items()}
-        days = manifest.days(row["_day_id"] for request in history() for rows in request.values() for row in rows)
+        ids = [row["_day_id"] for request in history() for rows in request.values() for row in rows]
+        days = "found by the check" if manifest.check_days() else manifest.days(ids)
         files = [(f.id, f.place, f.rows, f.sha256, f.bounds, f.current) for f in snapshot.files if not f.damaged]
         log = {entry.seq: (entry.table, entry.rows, entry.payload) if entry.payload else None for entry in entries}
         return files, hidden, days, snapshot.tombstones, log
@@ -257,9 +258,13 @@ def test_a_flipped_bit_in_the_manifest_is_never_another_answer(copy: Path) -> No
             wrong.append(f"byte {at} bit {bit}: no code: {type(error).__name__}: {error}")
             continue
         log = {seq: entry or wanted[-1].get(seq) for seq, entry in found[-1].items()}
+        if found[2] == "found by the check":  # when the keeper starts, and by the doctor: one id cannot tell
+            found = (*found[:2], wanted[2], *found[3:])
         if (*found[:-1], log) != wanted:
             names = ("files", "hidden", "days", "tombstones", "log")
-            differing = [name for name, one, other in zip(names, (*found[:-1], log), wanted, strict=True) if one != other]
+            differing = [
+                name for name, one, other in zip(names, (*found[:-1], log), wanted, strict=True) if one != other
+            ]
             wrong.append(f"byte {at} bit {bit}: {', '.join(differing)}")
     assert "" == "\n".join(wrong)
 

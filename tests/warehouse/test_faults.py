@@ -22,7 +22,7 @@ import pytest
 
 from tests.support.crash import wait_for
 from tests.support.history import DAY, answers, expected, history, late, load, send
-from tests.support.rows import Warehouse, batch, run, score
+from tests.support.rows import Clock, Warehouse, batch, run, score
 from tests.support.server import Server, serving
 from warehouse.errors import TransientError, UpshotError
 from warehouse.log import Log, encode
@@ -83,7 +83,7 @@ def test_a_torn_tail_costs_nothing_that_was_acknowledged(copy: Path, tmp_path: P
     sure, perhaps = expected([*history(), *late()[:3]]), expected([*history(), *late()[:4]])
     random_ = random.Random(5)  # noqa: S311
     outcomes: list[bool] = []
-    for number in range(9):
+    for number in range(6):
         image = Path(shutil.copytree(copy, tmp_path / f"image{number}"))
         wal = DataPaths(image).workspace("default").root / "log.db-wal"
         content = wal.read_bytes()
@@ -100,7 +100,7 @@ def test_a_torn_tail_costs_nothing_that_was_acknowledged(copy: Path, tmp_path: P
             send(warehouse, late()[3])  # its sender retries
             warehouse.seal()
             assert perhaps == answers(warehouse)
-    assert outcomes[2::3] == [True] * 3  # garbage after the end spoils nothing
+    assert outcomes[2::3] == [True] * 2  # garbage after the end spoils nothing
     assert not all(outcomes)  # something was really torn
 
 
@@ -146,7 +146,7 @@ def test_a_full_disk_refuses_and_resumes(small_disk: Path) -> None:
         return [id_ for [id_] in server.ask("SELECT id FROM runs ORDER BY id")]
 
     with serving(small_disk) as server:
-        for turn in range(2):
+        for turn in range(1):
             assert all(offer(server, f"{turn}-before-{number}") for number in range(3))
             filler = fill(small_disk, 600_000)
             refused = 0
@@ -176,20 +176,24 @@ def test_a_full_disk_refuses_and_resumes(small_disk: Path) -> None:
 
 def test_a_log_on_a_full_disk_heals(small_disk: Path) -> None:
     """The log alone, with nobody else holding its file open: refused while there is no space, then taken again."""
-    with Warehouse(small_disk / "data") as warehouse:
-        big = {"attributes": f'"{os.urandom(300_000).hex()}"'}
-        warehouse.append("runs", run("a"))
-        for manifest in (warehouse.workspace.manifest, warehouse.sealer._workspace.manifest):
-            manifest.close()
-        warehouse.snapshots.close()
-        filler = fill(small_disk, 0)
-        for _ in range(3):
-            with pytest.raises(UpshotError) as refused:
-                warehouse.append("runs", run("b", **big))
-            assert refused.value.code in ("disk_full", "unavailable")
-            time.sleep(1.1)  # the log looks at its size anew
-        filler.unlink()
-        warehouse.append("runs", run("c", **big))
+    paths = DataPaths(small_disk / "data").workspace("default")
+    paths.root.mkdir(parents=True)
+    log = Log(open_workspace(paths).manifest, Clock())
+
+    def append(id_: str) -> None:
+        rows = batch("runs", [run(id_, attributes=f'"{os.urandom(300_000).hex()}"')])
+        log.append(encode({"runs": rows})).result(10)
+
+    append("a")
+    filler = fill(small_disk, 0)
+    for _ in range(3):
+        with pytest.raises(UpshotError) as refused:
+            append("b")
+        assert refused.value.code in ("disk_full", "unavailable")
+        time.sleep(1.1)  # the log looks at its size anew
+    filler.unlink()
+    append("c")
+    log.close()
     with Warehouse(small_disk / "data") as warehouse:
         assert [("a",), ("c",)] == warehouse.ask("SELECT id FROM runs ORDER BY id")
 
@@ -212,7 +216,10 @@ for number in range(12):
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_a_failed_fsync_acknowledges_nothing_and_writing_resumes(tmp_path: Path) -> None:
-    """EIO from the fsyncs of some commits (strace counts by thread): no acknowledgement of these, none of them kept, the later ones taken."""
+    """EIO from the fsyncs of some commits: no acknowledgement of these, none of them kept, the later ones taken.
+
+    strace counts by thread.
+    """
     inject = "inject=fdatasync,fsync:error=EIO:when=9..11"
     traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", inject]
     child = subprocess.run(
@@ -294,15 +301,15 @@ def test_a_clock_that_jumps_a_day_loses_nothing(warehouse: Warehouse, jump: int)
 
 
 @pytest.mark.parametrize(
-    ("table", "spoil"),
-    [("runs", "payload = CAST(x'00' || payload AS BLOB)"), ("runs", "rows = rows + 1"), ("runs", "\"table\" = 'ruins'")],
+    "spoil",
+    ["payload = CAST(x'00' || payload AS BLOB)", "rows = rows + 1", "\"table\" = 'ruins'"],
     ids=["payload", "rows", "table"],
 )
-def test_an_entry_that_cannot_be_applied_is_kept_aside(warehouse: Warehouse, table: str, spoil: str) -> None:
+def test_an_entry_that_cannot_be_applied_is_kept_aside(warehouse: Warehouse, spoil: str) -> None:
     """Spoiled in the log: its neighbours are answered and sealed, it is named and counted, and what follows goes on."""
-    warehouse.append(table, run("before"))
-    position = warehouse.append(table, run("spoiled"))
-    warehouse.append(table, run("after"))
+    warehouse.append("runs", run("before"))
+    position = warehouse.append("runs", run("spoiled"))
+    warehouse.append("runs", run("after"))
     con = sqlite3.connect(warehouse.paths.database)
     con.execute(f"UPDATE log SET {spoil} WHERE seq = {position}")
     con.commit()
@@ -310,7 +317,7 @@ def test_an_entry_that_cannot_be_applied_is_kept_aside(warehouse: Warehouse, tab
     for _ in range(2):
         assert [("after",), ("before",)] == warehouse.ask("SELECT id FROM runs ORDER BY id")
         warehouse.seal()
-    warehouse.append(table, run("later"))
+    warehouse.append("runs", run("later"))
     warehouse.seal()
     assert [("after",), ("before",), ("later",)] == warehouse.ask("SELECT id FROM runs ORDER BY id")
     [quarantined] = warehouse.workspace.manifest.quarantine()

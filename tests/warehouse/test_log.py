@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,7 +91,8 @@ def test_the_acknowledgement_follows_the_fsync(tmp_path: Path) -> None:
 
 def test_a_failed_commit_acknowledges_nothing_and_writing_resumes(warehouse: Warehouse) -> None:
     """While another process holds the file for too long the append fails with a code; afterwards it works again."""
-    warehouse.log._manifest._con.execute("PRAGMA busy_timeout=50")  # pyright: ignore
+    manifest: Any = warehouse.log._manifest  # pyright: ignore[reportPrivateUsage]
+    manifest._con.execute("PRAGMA busy_timeout=50")
     with sqlite3.connect(warehouse.paths.database, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(TransientError) as failed:
