@@ -13,7 +13,9 @@ setup: ## install upshot into .venv (quick when nothing changed)
 demo: setup ## start the demo: realistic agent traffic, verdicts, a page
 	@$(BIN)/upshot demo
 
-test: ## install what the tests need and run them
+PYTEST ?= -n auto --dist loadscope
+
+test: ## install what the tests need and run them, on all cores; PYTEST="-k name" for some
 	@scripts/setup.sh tests
 	@scripts/chromium.sh
 	@$(BIN)/python -m pytest $(PYTEST)

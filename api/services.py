@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ingest.pool import Decoders
+from queries.messages import Ask
 from queries.pool import Workers
 from queries.run import Limits
 from warehouse.clock import Clock, system_clock
 from warehouse.directory import WriterLock, make_workspace, open_directory
+from warehouse.errors import UpshotError
 from warehouse.keys import DEFAULT_WORKSPACE, Keys
 from warehouse.log import Encoded, Log
 from warehouse.workspace import open_workspace
@@ -47,11 +49,10 @@ class Services:
         self.stopping = False
 
     async def start(self) -> None:
-        """Open the default workspace, start the keeper and warm a query worker."""
+        """Open the default workspace and start a query worker; then, in the background, the rest."""
         self.log(DEFAULT_WORKSPACE)
-        await self.workers.start(DEFAULT_WORKSPACE)  # first, and alone: whoever starts a server waits for an answer
+        await self.workers.start(DEFAULT_WORKSPACE)
         self._keeper = asyncio.create_task(self._keep())
-        self.decoders.start()
 
     def log(self, workspace: str) -> Log:
         """Return a workspace's log, making the workspace when it is new."""
@@ -65,7 +66,10 @@ class Services:
         return await asyncio.wrap_future(self.log(workspace).append(entries))
 
     async def _keep(self) -> None:
-        """Run the keeper process; start it again whenever it dies."""
+        """Start what is not needed to answer, once there was an answer; start the keeper again whenever it dies."""
+        with contextlib.suppress(UpshotError):
+            await self.workers.ask(DEFAULT_WORKSPACE, Ask(kind="query", sql="SELECT 1"))
+        self.decoders.start()
         while True:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root), start_new_session=True

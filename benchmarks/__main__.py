@@ -75,6 +75,21 @@ def sealed(server: Server, seconds: float = 120) -> None:
         time.sleep(0.25)
 
 
+def peaks(server: Server) -> dict[str, float]:
+    """Return the largest resident memory each process of a server ever had, in MB; of several of a kind the largest."""
+    found: dict[str, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            facts = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+            command = (folder / "cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if server.process.pid in (int(facts["Pid"]), int(facts["PPid"])) and "-m" in command:
+            name = command[command.index("-m") + 1]
+            found[name] = max(found.get(name, 0.0), int(facts["VmHWM"].split()[0]) / 1000)
+    return found
+
+
 def raw_queries(data: Path) -> duckdb.DuckDBPyConnection:
     """Return plain DuckDB over the very files of the workspace."""
     con = duckdb.connect()
@@ -102,6 +117,7 @@ def main() -> None:
         with serving(folder / "data", "--log-level", "warning") as server:
             figures["ingest_http_per_s"] = count / ingest(path, "--url", server.url)
             sealed(server)
+            figures |= {f"peak_mb_{name}": mb for name, mb in peaks(server).items()}
             files = list((folder / "data/workspaces").rglob("*.parquet"))
             figures["files"] = len(files)
             figures["bytes_per_record"] = sum(file.stat().st_size for file in files) / count
@@ -135,6 +151,7 @@ def show(f: dict[str, float]) -> None:
     for name, value, peer, theirs in rows:
         print(f"{name:38} {value:>12,.1f}   {peer:26} {theirs:>12,.1f}   ratio {value / theirs:.2f}")
     print(f"small query: {f['small_api_ms'] - f['small_raw_ms']:.1f} ms above raw DuckDB")
+    print("peak memory, MB: " + ", ".join(f"{n[8:]} {v:.0f}" for n, v in f.items() if n.startswith("peak_mb_")))
     print(f"on disk: {f['bytes_per_record']:.1f} bytes a record in {f['files']:.0f} files")
 
 
