@@ -1,6 +1,6 @@
 # `make help` lists what there is. Nothing is needed but make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak docs lock wheel
+.PHONY: help setup demo test check bench soak fuzz docs lock wheel
 
 BIN := .venv/bin
 
@@ -33,10 +33,15 @@ bench: ## measure beside raw DuckDB and SQLite in the same run
 	@scripts/setup.sh tests
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.warehouse
+	@$(BIN)/python -m benchmarks.queries
 
 soak: ## kill -9 the server's processes 200 times under load; SOAK="--seed N" repeats a run
 	@scripts/setup.sh tests
 	@$(BIN)/python -m tests.soak $(SOAK)
+
+fuzz: ## mutate SQL against the guard for 10 minutes; FUZZ="--seconds N --seed S"
+	@scripts/setup.sh tests
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
 docs: ## write the generated reference pages
 	@scripts/setup.sh product

@@ -14,7 +14,9 @@ from starlette.responses import JSONResponse, Response
 
 from api import errors
 from api.pages import render
-from api.routes import admin, experiments, health, ingest, otlp, pages, query
+from api.request_log import Lines, QueryLog, note
+from api.requests import BodyLimit
+from api.routes import admin, experiments, health, ingest, otlp, pages, query, saved
 from api.telemetry import RequestLog
 from warehouse.errors import InputError, TransientError, UpshotError
 
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger("http")
 
 
-def create_app(own: Services) -> FastAPI:
-    """Return the application over the server's parts, which it starts and stops."""
+def create_app(own: Services, *, request_log: bool = True) -> FastAPI:
+    """Return the application over the server's parts, which it starts and stops.
+
+    With `request_log` each query leaves a line in `DATA/logs` (`api.request_log`).
+    """
+    lines = Lines(own.data.request_log)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -37,19 +43,24 @@ def create_app(own: Services) -> FastAPI:
             yield
         finally:
             await own.stop()
+            lines.close()
 
     app = FastAPI(title="Upshot", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    for routes in (ingest, otlp, query, experiments, admin, health, pages):
+    for routes in (ingest, otlp, query, saved, experiments, admin, health, pages):
         app.include_router(routes.router)
     app.add_exception_handler(UpshotError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(Exception, _defect)
+    app.add_middleware(BodyLimit)
+    if request_log:
+        app.add_middleware(QueryLog, lines=lines, clock=own.clock)
     app.add_middleware(RequestLog)
     return app
 
 
 def _answer(request: Request, error: UpshotError) -> Response:
+    note(request, verdict=error.code)
     body = errors.body(error, getattr(request.state, "request_id", ""))
     status = errors.STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     headers: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Who is calling: a key's workspace and rights, or everybody on loopback while no key exists."""
+"""Who is calling: a key's workspace and rights, or everybody on loopback while no key was ever made."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def authorize(request: Request, keys: Keys, right: str) -> Access:
     access = keys.access(key) if key else _open_access(request, keys)
     if access is None:
         raise InputError(
-            "no key, or one that does not exist" if key is None else "this key does not exist",
+            "no key was sent" if key is None else "this key does not exist, or was revoked",
             code="unauthorized",
             hint="send `Authorization: Bearer KEY`; make one with `upshot keys create --rights ingest,query`",
         )

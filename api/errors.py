@@ -51,7 +51,7 @@ def code_of_status(status: int) -> str:
 def body(error: UpshotError, request_id: str) -> dict[str, Any]:
     """Return the error body of an error."""
     facts: dict[str, Any] = {"code": error.code, "message": error.message}
-    for name in ("line", "col", "hint"):
+    for name in ("line", "col", "length", "hint"):
         if (value := getattr(error, name)) is not None:
             facts[name] = value
     return {"error": {**facts, "request_id": request_id}}

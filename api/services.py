@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -42,17 +43,28 @@ class Services:
         self.data = open_directory(settings.data)
         self._lock = WriterLock(self.data, alone=False)
         self.keys = Keys(self.data)
-        self.workers = Workers(self.data, Limits(rows=settings.query_rows, seconds=settings.query_seconds))
+        self.workers = Workers(
+            self.data,
+            Limits(
+                rows=settings.query_rows,
+                seconds=settings.query_seconds,
+                memory_mb=settings.query_memory_mb,
+                max_answer_mb=settings.query_answer_mb,
+                max_scan_mb=settings.query_scan_mb,
+            ),
+        )
         self.decoders = Decoders()
         self._logs: dict[str, Log] = {}
         self._keeper: asyncio.Task[None] | None = None
+        self._warm: asyncio.Task[None] | None = None
         self.stopping = False
 
     async def start(self) -> None:
         """Open the default workspace and start a query worker; then, in the background, the rest."""
         self.log(DEFAULT_WORKSPACE)
-        await self.workers.start(DEFAULT_WORKSPACE)
         self._keeper = asyncio.create_task(self._keep())
+        await self.workers.start(DEFAULT_WORKSPACE)
+        self._warm = asyncio.create_task(self._start_decoders())
 
     def log(self, workspace: str) -> Log:
         """Return a workspace's log, making the workspace when it is new."""
@@ -65,14 +77,18 @@ class Services:
         """Return once the rows are durable and visible (the promise of `Log.append`)."""
         return await asyncio.wrap_future(self.log(workspace).append(entries))
 
-    async def _keep(self) -> None:
-        """Start what is not needed to answer, once there was an answer; start the keeper again whenever it dies."""
+    async def _start_decoders(self) -> None:
+        """Start what large requests need, once there was an answer: whoever starts a server waits for that."""
         with contextlib.suppress(UpshotError):
             await self.workers.ask(DEFAULT_WORKSPACE, Ask(kind="query", sql="SELECT 1"))
         self.decoders.start()
+
+    async def _keep(self) -> None:
+        """Run the keeper process; start it again whenever it dies."""
         while True:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root), start_new_session=True
+                *(sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root), str(os.getpid())),
+                start_new_session=True,
             )
             try:
                 await process.wait()
@@ -85,6 +101,8 @@ class Services:
     async def stop(self) -> None:
         """Commit what waits, seal it into files, end the workers."""
         self.stopping = True
+        if self._warm is not None:
+            self._warm.cancel()
         await asyncio.to_thread(self.decoders.close)
         for held in self._logs.values():
             await asyncio.to_thread(held.close)

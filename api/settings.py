@@ -39,6 +39,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("otlp_grpc_port", "4317", "Port of OTLP over gRPC; accepted, and not served yet (OTLP over HTTP is)."),
     Setting("query_seconds", "10", "Seconds a query may take when it does not say (a query may ask for up to 30)."),
     Setting("query_rows", "10000", "Rows a query returns when it does not say."),
+    Setting("query_memory_mb", "1000", "Memory of a query worker's engine, in MB."),
+    Setting("query_answer_mb", "1000", "Size of one answer, in MB, whatever its format."),
+    Setting("query_scan_mb", "0", "Size of the files one query may read, in MB; 0: any. A query above it is refused."),
+    Setting("request_log", "on", "on or off: one line for each query in logs/ of the data folder, without its text."),
     Setting("log_level", "info", "debug, info, warning or error."),
 )
 
@@ -55,6 +59,10 @@ class Settings:
     otlp_grpc_port: int
     query_seconds: float
     query_rows: int
+    query_memory_mb: int
+    query_answer_mb: int
+    query_scan_mb: int
+    request_log: bool
     log_level: str
 
 
@@ -75,6 +83,8 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     assert set(text) == {field.name for field in fields(Settings)}  # noqa: S101 - one table, one class
     if text["log_level"] not in _LEVELS:
         raise InputError(f"UPSHOT_LOG_LEVEL is {shown(text['log_level'])}, must be one of {', '.join(_LEVELS)}")
+    if text["request_log"] not in ("on", "off"):
+        raise InputError(f"UPSHOT_REQUEST_LOG is {shown(text['request_log'])}, must be on or off")
     return Settings(
         data=Path(text["data"]),
         host=text["host"],
@@ -82,6 +92,10 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         otlp_grpc_port=_whole("otlp_grpc_port", text["otlp_grpc_port"], 0, MAX_PORT),
         query_seconds=_whole("query_seconds", text["query_seconds"], 1, 30),
         query_rows=_whole("query_rows", text["query_rows"], 0, 1_000_000),
+        query_memory_mb=_whole("query_memory_mb", text["query_memory_mb"], 100, 1_000_000),
+        query_answer_mb=_whole("query_answer_mb", text["query_answer_mb"], 1, 1_000_000),
+        query_scan_mb=_whole("query_scan_mb", text["query_scan_mb"], 0, 1_000_000_000),
+        request_log=text["request_log"] == "on",
         log_level=text["log_level"],
     )
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from queries.parameters import TYPES as PARAMETER_TYPES
+
 
 class QueryRequest(BaseModel):
     """Body of `POST /v1/query` and `POST /v1/query/check`."""
@@ -38,6 +40,7 @@ class QueryAnswer(BaseModel):
     rows_scanned: int
     bytes_scanned: int
     snapshot: str
+    limits: dict[str, float]
     known_at_note: str | None = None
 
 
@@ -82,3 +85,43 @@ class ErasureAnswer(BaseModel):
     unsearched: int = Field(description="damaged things put aside that could not be searched")
     done_at: str | None
     audit: str = Field(description="all of this in one line")
+
+
+class SavedParameter(BaseModel):
+    """A parameter of a saved query. With a default it is optional; a default of null is null."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(description="text[] is a list of texts", json_schema_extra={"enum": [*PARAMETER_TYPES]})
+    default: Any = Field(default=None, description="the value when none is given")
+    choices: list[Any] | None = Field(default=None, description="the values it can have; any of its type when absent")
+    doc: str | None = Field(default=None, max_length=1_000, description="what it means")
+
+
+class SavedQueryRequest(BaseModel):
+    """Body of `PUT /v1/queries/{name}`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sql: str = Field(description="one SELECT, with $name where a parameter stands")
+    description: str = Field(default="", max_length=10_000)
+    params: dict[str, SavedParameter] = Field(default={}, description="name -> what its value must be")
+
+
+class SavedQuery(BaseModel):
+    """One version of a saved query."""
+
+    name: str
+    version: int
+    sql: str
+    description: str
+    params: dict[str, SavedParameter]
+    created_at: str
+    permalink: str = Field(description="where this very version is, for ever")
+    result: str = Field(description="where its rows are; add the parameters")
+
+
+class SavedQueries(BaseModel):
+    """Answer of `GET /v1/queries`: the newest version of each, by name."""
+
+    queries: list[SavedQuery]

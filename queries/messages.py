@@ -8,9 +8,6 @@ import msgspec
 
 from warehouse.errors import QueryError
 
-ARROW_STREAM = "application/vnd.apache.arrow.stream"
-"""Media type of an Arrow IPC stream."""
-
 HEAD_BYTES = 4
 BODY_BYTES = 8
 
@@ -21,10 +18,12 @@ class Ask(msgspec.Struct, frozen=True):
     kind: Literal["query", "check", "report", "experiments", "scores", "counts"]
     sql: str = ""
     params: list[Any] | dict[str, Any] = []
+    types: dict[str, str] = {}
+    """The declared types of named parameters (`queries.parameters.TYPES`); empty: as JSON has them."""
     limit: int | None = None
     timeout_s: float | None = None
     known_at: int | None = None
-    format: Literal["json", "arrow"] = "json"
+    format: Literal["json", "ndjson", "csv", "arrow", "parquet"] = "json"
     name: str = ""
     options: dict[str, str] = {}
     now: int = 0
@@ -37,11 +36,19 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     line: int | None = None
     col: int | None = None
+    length: int | None = None
     hint: str | None = None
 
     def as_error(self) -> QueryError:
         """Return the error that was meant."""
-        return QueryError(self.message, code=self.code, hint=self.hint, line=self.line, col=self.col)
+        place = {"line": self.line, "col": self.col, "length": self.length}
+        return QueryError(self.message, code=self.code, hint=self.hint, **place)
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """What a worker says first: what of its isolation this machine cannot give."""
+
+    missing: list[str] = []
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -49,6 +56,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     error: Failure | None = None
     facts: dict[str, Any] = {}
+    file: str = ""
+    """A file with the rest of the body; whoever gets the answer removes it."""
 
 
 def frame(head: msgspec.Struct, body: bytes = b"") -> bytes:

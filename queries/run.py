@@ -1,41 +1,49 @@
-"""A guarded query and its limits -> rows, and whether there were more."""
+"""A guarded query and its limits -> its rows, handed on a batch at a time, and whether there were more."""
 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+import msgspec
 
 from queries.guard.explain import engine_error
 from warehouse import engine
 from warehouse.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    import pyarrow as pa
+
+    from queries.formats import Writer
     from queries.guard import GuardedQuery
 
-BATCH_ROWS = 10_000
+BATCH_ROWS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What one query may take. A caller may tighten these, never widen them."""
 
     rows: int = 10_000
     seconds: float = 10.0
     max_rows: int = 1_000_000
     max_seconds: float = 30.0
+    memory_mb: int = 1_000
+    """Memory of the engine of one worker."""
+    max_answer_mb: int = 1_000
+    """Size of one answer, whatever its format."""
+    max_scan_mb: int = 0
+    """Size of the files one query may be given; 0: any."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """The rows of a query; `types` are DuckDB's names; `truncated` says that at least one more row existed."""
+class Ran:
+    """How many rows were handed on; `truncated` says that at least one more existed."""
 
-    rows: pa.Table
-    types: tuple[str, ...]
+    rows: int
     truncated: bool
 
 
@@ -54,7 +62,7 @@ def bind(
         try:
             connection.execute(query.sql, parameters)
         except engine.Error as error:
-            raise engine_error(str(error), query.sql) from error
+            raise query.placed(engine_error(str(error), query.sql)) from error
         raise
 
 
@@ -63,34 +71,43 @@ def run(
     query: GuardedQuery,
     parameters: Sequence[Any] | Mapping[str, Any],
     limits: Limits,
-) -> Result:
-    """Run the very text that was checked; one row past the limit is fetched so that `truncated` is a fact.
+    begin: Callable[[pa.Schema, Sequence[str]], Writer],
+) -> tuple[Ran, Writer]:
+    """Run the very text that was checked, and write its rows; one past the limit is fetched to know of more.
+
+    `begin` is given the columns and DuckDB's names of their types, and returns what takes the rows.
 
     Raises:
         QueryError: the engine refused or failed, or `timeout` after `limits.seconds`.
     """
+    deadline = time.monotonic() + limits.seconds
     timer = threading.Timer(limits.seconds, connection.interrupt)
     timer.start()
     try:
         relation = bind(connection, query, parameters)
-        types = tuple(str(type_) for type_ in relation.types)
+        types = [str(type_) for type_ in relation.types]
         reader = relation.to_arrow_reader(BATCH_ROWS)
-        batches: list[pa.RecordBatch] = []
+        writer = begin(reader.schema, types)
         count = 0
         for batch in reader:
-            batches.append(batch)
+            writer.write(batch.slice(0, limits.rows - count))
             count += batch.num_rows
             if count > limits.rows:
                 break
-        rows = pa.Table.from_batches(batches, schema=reader.schema)
-        return Result(rows.slice(0, limits.rows), types, count > limits.rows)
+            if time.monotonic() > deadline:
+                raise _late(limits)
+        return Ran(min(count, limits.rows), count > limits.rows), writer
     except engine.InterruptError as error:
-        raise QueryError(
-            f"the query was stopped after {limits.seconds:g} s",
-            code="timeout",
-            hint=f"ask for fewer days or rows, or give a larger timeout_s (at most {limits.max_seconds:g})",
-        ) from error
+        raise _late(limits) from error
     except engine.Error as error:
-        raise engine_error(str(error), query.sql) from error
+        raise query.placed(engine_error(str(error), query.sql)) from error
     finally:
         timer.cancel()
+
+
+def _late(limits: Limits) -> QueryError:
+    return QueryError(
+        f"the query was stopped after {limits.seconds:g} s",
+        code="timeout",
+        hint=f"ask for fewer days or rows, or give a larger timeout_s (at most {limits.max_seconds:g})",
+    )

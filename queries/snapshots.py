@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from queries.stats.sql import register
 from warehouse.days import Days
 from warehouse.reading import ReadEngine
 from warehouse.workspace import open_workspace
@@ -32,7 +33,12 @@ class Snapshots:
         """
         if past not in self._engines:
             self._engines[past] = ReadEngine(
-                self._workspace.files, self._days.known, past=past, memory=self._memory, spill=self._spill
+                self._workspace.files,
+                self._days.known,
+                past=past,
+                prepare=register,
+                memory=self._memory,
+                spill=self._spill,
             )
         engine = self._engines[past]
         self._pin.protect()

@@ -7,27 +7,28 @@ writes answers to standard output (`queries.messages`).
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
 import traceback
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
-import pyarrow as pa
 
-from queries import guard
+from queries import diagnostics, formats, guard
 from queries.experiments.listing import experiments, score_names
 from queries.experiments.options import known_at_of
 from queries.experiments.report import report
 from queries.guard.explain import engine_error
-from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, frame
+from queries.guard.pivot import MAX_VALUES
+from queries.isolation import isolate, limit_resources, limit_time
+from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, Ready, frame
+from queries.parameters import engine_values
 from queries.pruning import moments, wishes
-from queries.run import Limits, Result, bind, run
+from queries.run import Limits, bind, run
 from queries.snapshots import Snapshots
-from queries.values import json_rows
+from queries.spool import Spool
 from warehouse.engine import Connection, Error, rows_of, serializer
 from warehouse.errors import InputError, QueryError, UpshotError
 from warehouse.paths import WorkspacePaths
@@ -35,32 +36,47 @@ from warehouse.pruning import NO_WISHES
 from warehouse.schema import TABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from warehouse.pruning import Wishes
     from warehouse.reading import ReadEngine
 
-ADDRESS_SPACE = 8 << 30
-"""Bytes of address space a worker may map; engines reserve far more than they use."""
+_T = TypeVar("_T")
 
-OPEN_FILES = 4096
+THREADS = 2
+"""Threads of a worker's engine."""
+
+_MARGIN_SECONDS = 10.0
+"""Processor time a question may take beside its deadline's, before the kernel ends the worker."""
+
+_STATEMENTS = 256
+"""Guarded statements that are remembered: dashboards ask the same ones over and over."""
 
 
 class Worker:
     """Answers the questions of one workspace, one after another."""
 
-    def __init__(self, paths: WorkspacePaths, limits: Limits) -> None:
-        self._snapshots = Snapshots(paths)
+    def __init__(self, paths: WorkspacePaths, limits: Limits, spool: Path | None = None) -> None:
+        self._snapshots = Snapshots(paths, memory=f"{limits.memory_mb}MB")
         self._limits = limits
+        self._folder = spool
         self._serialize = serializer()
         self._moment = moments(self._serialize)
+        self._guarded = lru_cache(_STATEMENTS)(self._guard)
+        self._snapshots.engine()  # opens what isolation would refuse later
+        self._snapshots.release()
+
+    def _guard(self, sql: str, names: int | frozenset[str]) -> guard.GuardedQuery:
+        return guard.check(sql, self._serialize, names)
 
     def answer(self, ask: Ask) -> tuple[Answer, bytes]:
         """Return the answer; an expected error is an answer too. No file stays pinned."""
         try:
             return self._answer(ask)
         except UpshotError as error:
-            return Answer(error=_failure(error)), b""
+            return Answer(error=_failure(error, ask.sql)), b""
         except Error as error:
-            return Answer(error=_failure(engine_error(str(error)))), b""
+            return Answer(error=_failure(engine_error(str(error)), ask.sql)), b""
         except MemoryError:
             return Answer(error=Failure("memory_limit", "the answer does not fit into the worker's memory")), b""
         finally:
@@ -100,27 +116,64 @@ class Worker:
     def _query(self, ask: Ask) -> tuple[Answer, bytes]:
         limits = self._tightened(ask)
         started = time.perf_counter()
-        query = guard.check(ask.sql, self._serialize, _names(ask.params))
         engine = self._snapshots.engine(past=ask.known_at is not None)
+        query = self._served(ask, engine, limits)
         wanted = self._wishes(query, ask)
-        result = run(engine.cursor(query.tables, known_at=ask.known_at, wishes=wanted), query, ask.params, limits)
-        elapsed = round((time.perf_counter() - started) * 1000, 3)
-        _, rows, size = _reads(engine, query, wanted)
-        facts = {
-            "row_count": result.rows.num_rows,
-            "truncated": result.truncated,
-            "elapsed_ms": elapsed,
-            "rows_scanned": rows,
-            "bytes_scanned": size,
-            "snapshot": _snapshot(engine),
-        }
+        self._refuse_over_budget(engine, query, wanted, past=ask.known_at is not None)
+        spool = Spool(self._folder, limits.max_answer_mb * 1_000_000)
+        try:
+            cursor = engine.cursor(query.tables, known_at=ask.known_at, wishes=wanted)
+            given = engine_values(ask.params, ask.types)
+            ran, writer = self._hinted(
+                query, lambda: run(cursor, query, given, limits, partial(formats.writer, ask.format, spool))
+            )
+            facts = self._facts(engine, query, wanted, ask) | {
+                "row_count": ran.rows,
+                "truncated": ran.truncated,
+                "elapsed_ms": round((time.perf_counter() - started) * 1000, 3),
+                "limits": {"rows": limits.rows, "seconds": limits.seconds, "memory_mb": limits.memory_mb},
+            }
+            head = writer.finish(facts)
+            body, file = spool.finish()
+        except BaseException:
+            spool.discard()
+            raise
+        return Answer(facts=facts, file=file), head + body
+
+    def _served(self, ask: Ask, engine: ReadEngine, limits: Limits) -> guard.GuardedQuery:
+        """Return the guarded statement; a PIVOT without its list of values is given the values of these very rows."""
+        names = _names(ask.params)
+        if not guard.unlisted(ask.sql):
+            return self._guarded(ask.sql, names)
+
+        def values(query: guard.GuardedQuery) -> list[tuple[str | None, ...]]:
+            given: Any = engine_values(ask.params, ask.types)
+            params = {name: given[name] for name in query.parameters}  # positional ones `complete` refuses here
+            cursor = engine.cursor(query.tables, known_at=ask.known_at, wishes=self._wishes(query, ask))
+            few = msgspec.structs.replace(limits, rows=MAX_VALUES + 1)
+            kept = formats.Rows()
+            run(cursor, query, params, few, kept.begin)
+            return kept.rows
+
+        return guard.complete(ask.sql, self._serialize, names, values)
+
+    def _refuse_over_budget(
+        self, engine: ReadEngine, query: guard.GuardedQuery, wanted: Wishes, *, past: bool = False
+    ) -> None:
+        budget = self._limits.max_scan_mb * 1_000_000
+        refusal = diagnostics.over_budget(query, engine.snapshot.of, wanted, budget, past=past) if budget else None
+        if refusal is not None:
+            raise refusal
+
+    def _facts(self, engine: ReadEngine, query: guard.GuardedQuery, wanted: Wishes, ask: Ask) -> dict[str, Any]:
+        read = diagnostics.estimate(engine.listed(query.tables, wanted))
+        facts: dict[str, Any] = {"rows_scanned": read.rows, "bytes_scanned": read.bytes, "snapshot": _snapshot(engine)}
         if ask.known_at is not None:
             facts["known_at_note"] = (
                 "scores, assignments and declarations are as known then; other rows first received later are absent, "
                 "the rest show their newest state"
             )
-        body = _arrow(result, facts) if ask.format == "arrow" else _json(result, facts)
-        return Answer(facts=facts), body
+        return facts
 
     def _wishes(self, query: guard.GuardedQuery, ask: Ask) -> Wishes:
         """Return what rows a query can want; as known in the past, other versions of a row decide, so: any."""
@@ -134,29 +187,49 @@ class Worker:
             raise InputError(f"limit is {rows}, must be 0 to {base.max_rows}")
         if not 0 < seconds <= base.max_seconds:
             raise InputError(f"timeout_s is {seconds:g}, must be above 0 and at most {base.max_seconds:g}")
-        return Limits(rows, seconds, base.max_rows, base.max_seconds)
+        return msgspec.structs.replace(base, rows=rows, seconds=seconds)
 
     def _check(self, ask: Ask) -> bytes:
+        """Return what is wrong with a statement, or what it would read and what will mislead in its answer."""
         try:
-            query = guard.check(ask.sql, self._serialize, _names(ask.params))
             engine = self._snapshots.engine()
+            query = self._served(ask, engine, self._tightened(ask))
             wanted = self._wishes(query, ask)
-            bind(engine.cursor(query.tables, wishes=wanted), query, ask.params)
+            cursor = engine.cursor(query.tables, wishes=wanted)
+            relation = self._hinted(query, lambda: bind(cursor, query, engine_values(ask.params, ask.types)))
+            columns = [
+                {"name": name, "type": str(kind)} for name, kind in zip(relation.columns, relation.types, strict=True)
+            ]
+            self._refuse_over_budget(engine, query, wanted)
         except QueryError as error:
             return msgspec.json.encode(
-                {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error))}]}
+                {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error, ask.sql))}]}
             )
-        files, rows, size = _reads(engine, query, wanted)
+        found = diagnostics.warnings(query, ask.sql, lambda sql: self._facts_of(engine, sql))
+        estimate = diagnostics.estimate(engine.listed(query.tables, wanted))
         return msgspec.json.encode(
             {
                 "ok": True,
-                "diagnostics": [],
+                "diagnostics": [{"severity": "warning", **msgspec.to_builtins(one)} for one in found],
                 "tables": sorted(query.tables),
-                "files": files,
-                "estimated_rows": rows,
-                "estimated_bytes": size,
+                "columns": columns,
+                "files": estimate.files,
+                "estimated_rows": estimate.rows,
+                "estimated_bytes": estimate.bytes,
             }
         )
+
+    def _facts_of(self, engine: ReadEngine, sql: str) -> list[tuple[Any, ...]]:
+        query = self._guarded(sql, 0)
+        rows = rows_of(engine.cursor(query.tables), query.sql)
+        return [tuple(row.values()) for row in rows.to_pylist()]
+
+    def _hinted(self, query: guard.GuardedQuery, work: Callable[[], _T]) -> _T:
+        """Do some work; an unknown column it meets gets the nearest one as its hint."""
+        try:
+            return work()
+        except QueryError as error:
+            raise diagnostics.with_column_hint(error, query.tables) from error.__cause__
 
     def _counts(self) -> dict[str, int]:
         names = [table.name for table in TABLES if table.source]
@@ -164,12 +237,6 @@ class Worker:
             "SELECT " + ", ".join(f'(SELECT count(*) FROM "{name}") AS "{name}"' for name in names), []
         )
         return counted.to_pylist()[0]
-
-
-def _reads(engine: ReadEngine, query: guard.GuardedQuery, wanted: Wishes) -> tuple[int, int, int]:
-    """Return how many files, rows and bytes a query is given; it may read less."""
-    files = engine.listed(query.tables, wanted)
-    return len(files), sum(file.rows for file in files), sum(file.bytes for file in files)
 
 
 def _rows(connection: Connection) -> Any:
@@ -184,23 +251,12 @@ def _snapshot(engine: ReadEngine) -> str:
     return f"{engine.snapshot.version}.{engine.tail_position}"
 
 
-def _json(result: Result, facts: dict[str, Any]) -> bytes:
-    columns = [
-        {"name": name, "type": type_} for name, type_ in zip(result.rows.column_names, result.types, strict=True)
-    ]
-    return msgspec.json.encode({"columns": columns, "rows": json_rows(result.rows), **facts})
-
-
-def _arrow(result: Result, facts: dict[str, Any]) -> bytes:
-    rows = result.rows.replace_schema_metadata({"upshot": msgspec.json.encode(facts).decode()})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_table(rows)
-    return sink.getvalue().to_pybytes()
-
-
-def _failure(error: UpshotError) -> Failure:
-    return Failure(error.code, error.message, error.line, error.col, error.hint)
+def _failure(error: UpshotError, sql: str) -> Failure:
+    """Return an error with the length of what stands at its place."""
+    length = error.length
+    if length is None and error.line is not None and error.col is not None:
+        length = diagnostics.token_length(sql, error.line, error.col)
+    return Failure(error.code, error.message, error.line, error.col, length, error.hint)
 
 
 def _read(stream: BinaryIO, size: int) -> bytes | None:
@@ -208,15 +264,18 @@ def _read(stream: BinaryIO, size: int) -> bytes | None:
     return data if len(data) == size else None
 
 
-def serve(paths: WorkspacePaths, questions: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
+def serve(paths: WorkspacePaths, spool: Path, questions: BinaryIO, answers: BinaryIO, limits: Limits) -> None:
     """Answer until the questions end."""
-    worker = Worker(paths, limits)
-    answers.write(frame(Answer()))  # ready
+    worker = Worker(paths, limits, spool)
+    databases = [paths.database.with_name(f"{paths.database.name}{end}") for end in ("", "-wal", "-shm")]
+    missing = isolate(readable=[paths.root], writable=[spool, paths.pins, *databases])
+    answers.write(frame(Ready(missing)))
     answers.flush()
     while (head := _read(questions, HEAD_BYTES)) is not None:
         text = _read(questions, int.from_bytes(head, "big"))
         if text is None or _read(questions, BODY_BYTES) is None:
             return
+        limit_time(THREADS * limits.max_seconds + _MARGIN_SECONDS)
         try:
             answer, body = worker.answer(msgspec.json.decode(text, type=Ask))
         except Exception:  # noqa: BLE001 - a defect is an answer too; this process then ends and is replaced
@@ -229,14 +288,12 @@ def serve(paths: WorkspacePaths, questions: BinaryIO, answers: BinaryIO, limits:
 
 
 def main() -> None:
-    """Serve the workspace folder named by the first argument; limits as JSON in the second."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    """Serve the workspace folder named by the first argument; a folder for answers, and limits as JSON."""
+    limit_resources()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that prints may end up between the answers
-    limits = msgspec.json.decode(sys.argv[2], type=Limits)
-    serve(WorkspacePaths(Path(sys.argv[1])), sys.stdin.buffer, answers, limits)
+    limits = msgspec.json.decode(sys.argv[3], type=Limits)
+    serve(WorkspacePaths(Path(sys.argv[1])), Path(sys.argv[2]), sys.stdin.buffer, answers, limits)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ own. Readers and sealing go on meanwhile; what they hide in the old files while 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
+from warehouse.engine import Error as EngineError
 from warehouse.engine import connect, rows_of, texts
 from warehouse.fold import quoted
 from warehouse.integrity import verify
@@ -205,8 +207,9 @@ class Compactor:
         return rows_of(self._con, sql)["_arrival"].to_numpy()
 
     def interrupt(self) -> None:
-        """Break off the work of another thread."""
-        self._con.interrupt()
+        """Break off the work of another thread, if it is not done already."""
+        with contextlib.suppress(EngineError):
+            self._con.interrupt()
 
     def close(self) -> None:
         """Close the engine and the manifest."""

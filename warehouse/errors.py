@@ -24,6 +24,7 @@ class UpshotError(Exception):
     code = "engine_error"
     line: int | None = None
     col: int | None = None
+    length: int | None = None
 
     def __init__(self, message: str, *, code: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -40,7 +41,7 @@ class InputError(UpshotError):
 
 
 class QueryError(InputError):
-    """SQL was refused or failed; `line` and `col` count from 1."""
+    """SQL was refused or failed; `line` and `col` count from 1, `length` characters are to blame."""
 
     code = "refused_statement"
 
@@ -52,10 +53,12 @@ class QueryError(InputError):
         hint: str | None = None,
         line: int | None = None,
         col: int | None = None,
+        length: int | None = None,
     ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.line = line
         self.col = col
+        self.length = length
 
 
 class NotFoundError(InputError):

@@ -27,7 +27,7 @@ from warehouse.errors import InputError, TransientError
 from warehouse.files import digest, sync
 from warehouse.fold import quoted
 from warehouse.integrity import damaged, verify
-from warehouse.layout import DAYS, DAYS_SCHEMA, FORMAT, INDEX, PAGE, ExportedFile, Index, path_of
+from warehouse.layout import DAYS, DAYS_SCHEMA, FORMAT, INDEX, PAGE, ExportedFile, Index, objects_digest, path_of
 from warehouse.manifest import Hidden
 from warehouse.progress import Progress, silent
 from warehouse.schema import FILE
@@ -139,6 +139,7 @@ def _write(
     shutil.rmtree(folder / "spill", ignore_errors=True)
     files.append(_days(workspace, folder))
     progress("syncing to disk", total, total)
+    objects = workspace.manifest.all_objects()
     index = Index(
         FORMAT,
         importlib.metadata.version("upshot-server"),
@@ -150,6 +151,8 @@ def _write(
         workspace.manifest.settings(),
         list(snapshot.tombstones),
         len(workspace.manifest.quarantine()),
+        objects,
+        objects_digest(objects),
     )
     (folder / PAGE).write_text(export_page())
     (folder / INDEX).write_bytes(msgspec.json.format(msgspec.json.encode(index), indent=1))

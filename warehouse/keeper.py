@@ -154,10 +154,13 @@ def run(data: DataPaths, stop: Callable[[float], bool], limits: Limits | None = 
 
 
 def main() -> None:
-    """Run the keeper of the data directory named by the only argument, until SIGTERM or the parent's end."""
+    """Run the keeper of a data directory until SIGTERM or the end of its parent: arguments are the folder and its id.
+
+    Given and not asked for: a parent may be gone before this process has imported what it needs.
+    """
     set_up_logs("info")
     stopped = threading.Event()
-    parent = os.getppid()
+    parent = int(sys.argv[2])
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stopped.set()

@@ -8,16 +8,21 @@ DIR/internal/key_day.parquet                       the day of every id that carr
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 
 from warehouse.ids import day_text
-from warehouse.manifest import Tombstone
+from warehouse.manifest import NamedObject, Tombstone
 from warehouse.schema import FILE
 from warehouse.schema_page import folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FORMAT = 1
 """The format of an export; a newer one is refused."""
@@ -60,6 +65,15 @@ class Index:
     tombstones: list[Tombstone] = field(default_factory=list[Tombstone])
     quarantined: int = 0
     """Log entries that could not be applied; they are not in the export."""
+    objects: list[NamedObject] = field(default_factory=list[NamedObject])
+    """Saved queries and other named things, with every version."""
+    objects_sha256: str = ""
+    """`objects_digest` of these; empty in an export that has none."""
+
+
+def objects_digest(objects: Sequence[NamedObject]) -> str:
+    """Return the SHA-256 of objects as JSON: what is run must not come back with a flipped bit."""
+    return hashlib.sha256(msgspec.json.encode(objects, order="deterministic")).hexdigest() if objects else ""
 
 
 def path_of(table: str, day: int, name: str, *, current: bool) -> str:

@@ -205,6 +205,20 @@ class Quarantined:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class NamedObject:
+    """One version of something a workspace keeps under a name, such as a saved query."""
+
+    kind: str
+    name: str
+    version: int
+    """1, 2, 3 and so on for each (kind, name), removals counted."""
+    created_at: int
+    """Microseconds since 1970."""
+    body: dict[str, Any] | None
+    """None: with this version the name was removed."""
+
+
 class Pin(Protocol):
     """Keeps the files of a version from being unlinked."""
 
@@ -321,6 +335,34 @@ class Manifest(Protocol):
 
     def set(self, name: str, value: Any) -> None:
         """Keep a named setting; None removes it."""
+        ...
+
+    def put_object(self, kind: str, name: str, body: Mapping[str, Any], now_us: int) -> NamedObject:
+        """Keep `body` (JSON of valid Unicode) as the next version of a name and return it.
+
+        Once it returns the version is on disk and everybody reads it. Of two writers at one time each gets a version
+        of its own. A number is never given again, also when the name was removed in between.
+        """
+        ...
+
+    def remove_object(self, kind: str, name: str, now_us: int) -> bool:
+        """Take a name out of use, durable once returned; False when it is not in use. Its versions stay readable."""
+        ...
+
+    def object(self, kind: str, name: str, version: int | None = None) -> NamedObject | None:
+        """Return the newest version of a name in use, or the given version, also of a name that was removed."""
+        ...
+
+    def objects(self, kind: str) -> list[NamedObject]:
+        """Return the newest version of every name in use, by name."""
+        ...
+
+    def all_objects(self) -> list[NamedObject]:
+        """Return every version of every object, removals included, by kind, name and version."""
+        ...
+
+    def keep_objects(self, objects: Iterable[NamedObject]) -> None:
+        """Keep objects with the versions and times they have, in a workspace that has none of them: for a restore."""
         ...
 
     def erasures(self) -> list[Erasure]:

@@ -3,6 +3,8 @@
 DATA/server.db                                      workspaces and hashed keys
 DATA/lock                                           held by the one process that may write
 DATA/keeper.lock                                    held by the one keeper
+DATA/logs/requests.ndjson                           a line for each query; not state
+DATA/spool                                          large answers on their way out; not state
 DATA/workspaces/NAME/log.db                         the log, the manifest, named objects
 DATA/workspaces/NAME/TABLE/day=YYYY-MM-DD/FILE.parquet
 DATA/workspaces/NAME/quarantine                     damaged files that were taken out of the tables
@@ -73,6 +75,16 @@ class DataPaths:
     def keeper_lock(self) -> Path:
         """The file whose lock the one keeper holds, which may outlive a killed server for a moment."""
         return self.root / "keeper.lock"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of large answers on their way out; nothing in it is state."""
+        return self.root / "spool"
+
+    @property
+    def request_log(self) -> Path:
+        """The newest file of the request log; not state."""
+        return self.root / "logs" / "requests.ndjson"
 
     def workspace(self, name: str) -> WorkspacePaths:
         """Return the paths of a workspace; raises InputError when `name` cannot be one."""

@@ -59,6 +59,7 @@ class ReadEngine:
     """A locked engine over one workspace. `refresh` moves it to a state, `cursor` asks of that state.
 
     It only ever opens files below the workspace's table folders, by exact lists. Not for several threads at once.
+    `prepare` is given the engine before it is locked, to add functions.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class ReadEngine:
         day_of: Callable[[pa.Table], pa.Array[Any]],
         *,
         past: bool = False,
+        prepare: Callable[[Connection], None] | None = None,
         threads: int = 2,
         memory: str = "1GB",
         spill: str = "",
@@ -83,6 +85,8 @@ class ReadEngine:
         self._views: set[str] = set()
         self._con.execute("CREATE SCHEMA internal")
         self._con.execute("SET VARIABLE known_at = 0")
+        if prepare is not None:
+            prepare(self._con)
         lock(self._con, files.roots())
         self._cursor = self._con.cursor()
         self._set: dict[str, str] = {}

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from warehouse.directory import WriterLock, refusal
 from warehouse.errors import InputError, NotFoundError, shown
 from warehouse.files import digest, make_folders, sync
-from warehouse.layout import DAYS, DAYS_SCHEMA, FORMAT, INDEX, PAGE, ExportedFile, Index, path_of
+from warehouse.layout import DAYS, DAYS_SCHEMA, FORMAT, INDEX, PAGE, ExportedFile, Index, objects_digest, path_of
 from warehouse.log import ROWS_BITS
 from warehouse.manifest import Change, FileName
 from warehouse.paths import WorkspacePaths
@@ -71,6 +71,11 @@ def read_index(folder: Path) -> Index:
             raise InputError(f"{path} is not part of the export", hint="move it elsewhere; nothing was restored")
     if len(listed) != len(index.files) or DAYS not in listed:
         raise InputError(f"{folder / INDEX} is damaged: its list of files is not whole")
+    if objects_digest(index.objects) != index.objects_sha256:
+        raise InputError(
+            f"{folder / INDEX} is damaged: its saved queries do not match their digest",
+            hint="take another copy of the export; nothing was restored",
+        )
     return index
 
 
@@ -155,7 +160,8 @@ def _check_empty(paths: WorkspacePaths) -> None:
         try:
             snapshot, entries = workspace.manifest.read(None, max_rows=1)
             given = set(workspace.manifest.settings()) - {"salt"}  # every workspace is born with one
-            used = bool(snapshot.version or snapshot.sealed or entries or given)
+            objects = workspace.manifest.all_objects()
+            used = bool(snapshot.version or snapshot.sealed or entries or given or objects)
         finally:
             workspace.manifest.close()
     if used:
@@ -192,11 +198,12 @@ def _settle(workspace: Workspace, folder: Path, index: Index, written: list[Writ
     manifest = workspace.manifest
     for name, value in index.settings.items():
         manifest.set(name, value)
+    manifest.keep_objects(index.objects)
     for days in _days(folder):
         manifest.commit(Change(manifest.read(None, max_rows=0)[0].version, days=days))
-    manifest.start_after(last)
     version = manifest.read(None, max_rows=0)[0].version
     manifest.commit(Change(version, [one.new for one in written], sealed=last or None, tombstones=index.tombstones))
+    manifest.start_after(last)
 
 
 def _days(folder: Path) -> Iterator[dict[int, int]]:

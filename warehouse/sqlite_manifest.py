@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warehouse.database import coded, open_database, storage_error, transaction
-from warehouse.errors import TransientError, UpshotError
+from warehouse.errors import TransientError, UpshotError, shown
 from warehouse.ids import key_hash
 from warehouse.manifest import (
     Change,
@@ -25,6 +25,7 @@ from warehouse.manifest import (
     Erasure,
     FileName,
     Hidden,
+    NamedObject,
     NewFile,
     Quarantined,
     SealedFile,
@@ -140,8 +141,29 @@ _FORMAT_5 = """
 INSERT INTO state VALUES ('days', 0);
 UPDATE state SET value = (SELECT coalesce(sum({}), 0) FROM key_day) WHERE name = 'days'
 """
+_FORMAT_6 = """
+CREATE TABLE object (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    PRIMARY KEY (kind, name, version)
+) WITHOUT ROWID
+"""
 _ERASURE = "id, kind, subject, asked_at, rows, files, stage, version, position, awaited, waits_for, unsearched, done_at"
 
+_FORMAT_7 = """
+INSERT INTO state SELECT 'files', coalesce(sum(crc), 0) FROM file;
+INSERT INTO state SELECT 'hidden', coalesce(sum(crc), 0) FROM hidden;
+INSERT INTO state SELECT 'sum', sum(value) FROM state;
+CREATE TRIGGER state_sum AFTER UPDATE ON state WHEN new.name <> 'sum' BEGIN
+UPDATE state SET value = value + new.value - old.value WHERE name = 'sum'~
+END
+"""
+_STATE = frozenset({"version", "sealed", "wanted", "tombstones", "days", "files", "hidden", "sum"})
+_OBJECT = "kind, name, version, created_at, body"
 _FILE_COLUMNS = '"table", day, name, rows, bytes, sha256, bounds, current'
 _AS_JSON = ("rows", "files", "awaited")
 _DAY_SUM = "(hash & 4294967295) * 3 + ((hash >> 32) & 4294967295) * 5 + (day & 65535) * 7 + 1"
@@ -149,7 +171,7 @@ _DAY_SUM = "(hash & 4294967295) * 3 + ((hash >> 32) & 4294967295) * 5 + (day & 6
 FORGET_STEP = 10_000
 """Kept days forgotten in one commit."""
 
-STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4, _FORMAT_5.format(_DAY_SUM))
+STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4, _FORMAT_5.format(_DAY_SUM), _FORMAT_6, _FORMAT_7)
 """What makes and upgrades a `log.db`; its format is how many of these were done."""
 
 
@@ -165,9 +187,12 @@ def _day_sum(number: int, day: int) -> int:
     return (number & 0xFFFFFFFF) * 3 + ((number >> 32) & 0xFFFFFFFF) * 5 + (day & 0xFFFF) * 7 + 1
 
 
-def _insert_hidden(con: sqlite3.Connection, file: int, version: int, hidden: Hidden) -> None:
+def _insert_hidden(con: sqlite3.Connection, file: int, version: int, hidden: Hidden) -> int:
+    """Insert hidden rows and return their checksum."""
     blobs = hidden.everywhere.astype("<u4").tobytes(), hidden.superseded.astype("<u4").tobytes()
-    con.execute("INSERT INTO hidden VALUES (?, ?, ?, ?, ?)", (file, version, *blobs, _crc((file, version, *blobs))))
+    crc = _crc((file, version, *blobs))
+    con.execute("INSERT INTO hidden VALUES (?, ?, ?, ?, ?)", (file, version, *blobs, crc))
+    return crc
 
 
 class SqliteManifest:
@@ -225,7 +250,7 @@ class SqliteManifest:
             if known is None or known.version != state["version"]:
                 known = self._snapshot(state, known)
             entries: list[Entry] = []
-            rows, size = 0, 0
+            rows, size, last = 0, 0, max(known.sealed, after)
             for seq, table, count, payload, crc in con.execute(
                 'SELECT seq, "table", rows, payload, crc FROM log WHERE seq > ? ORDER BY seq',
                 (max(known.sealed, after),),
@@ -234,15 +259,29 @@ class SqliteManifest:
                 over = (max_rows is not None and rows > max_rows) or (max_bytes is not None and size > max_bytes)
                 if entries and over:
                     break
+                if seq != last + 1:
+                    raise self._flipped(f"log entry {last + 1}, which is missing,")
+                last = seq
                 whole = crc is None or crc == _entry_crc(table, count, payload)
                 entries.append(Entry(seq, table, count, payload if whole else b""))
+            else:
+                if last < (self._last_position() or 0):
+                    raise self._flipped(f"log entry {last + 1}, which is missing,")
         finally:
             if con.in_transaction:
                 con.execute("COMMIT")
         return known, entries
 
+    def _last_position(self) -> int | None:
+        """Return the last position that was ever given to a log entry, which may be gone by now."""
+        row = self._con.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+        return None if row is None else row[0]
+
     def _state(self) -> dict[str, int]:
-        return dict(self._con.execute("SELECT name, value FROM state"))
+        state: dict[str, int] = dict(self._con.execute("SELECT name, value FROM state"))
+        if state.keys() != _STATE or sum(state.values()) != 2 * state["sum"]:
+            raise self._flipped("its state")
+        return state
 
     def _snapshot(self, state: dict[str, int], before: Snapshot | None) -> Snapshot:
         """Return the present snapshot, reading only what is new since an earlier one."""
@@ -259,15 +298,20 @@ class SqliteManifest:
                 file = _sealed_file(id_, row)
             files[id_] = file
         self._known = files
+        if self._con.execute("SELECT coalesce(sum(crc), 0) FROM file").fetchone()[0] != state["files"]:
+            raise self._flipped("the list of files")
         hidden = {} if before is None else {id_: rows for id_, rows in before.hidden.items() if id_ in files}
-        since = -1 if before is None else before.version
+        since, total = -1 if before is None else before.version, 0
         for file, version, everywhere, superseded, crc in self._con.execute(
             "SELECT file, version, everywhere, superseded, crc FROM hidden WHERE version > ?", (since,)
         ):
             if crc != _crc((file, version, everywhere, superseded)):
                 raise self._flipped(f"the hidden rows of file {file}")
+            total += crc
             rows = Hidden(np.frombuffer(everywhere, "<u4"), np.frombuffer(superseded, "<u4"))
             hidden[file] = hidden[file] | rows if file in hidden else rows
+        if before is None and total != state["hidden"]:
+            raise self._flipped("the list of hidden rows")
         tombstones, salt = (before.tombstones, before.salt) if before is not None else ((), "")
         if before is None or state["tombstones"] > before.version:
             salt = self.settings()["salt"]
@@ -322,10 +366,10 @@ class SqliteManifest:
     def start_after(self, position: int) -> None:
         """See `Manifest.start_after`."""
         with transaction(self._con):
-            last = self._con.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+            last = self._last_position()
             if last is None:
                 self._con.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('log', ?)", (position,))
-            elif last[0] < position:
+            elif last < position:
                 self._con.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'log'", (position,))
 
     @coded
@@ -346,12 +390,11 @@ class SqliteManifest:
             live = {id_ for (id_,) in con.execute("SELECT id FROM file")} if touched else set[int]()
             if not touched <= live:
                 raise StaleError("files changed meanwhile")
-            for id_ in change.dropped:
-                self._drop(id_, version, change.based_on)
-            for new in change.added:
-                self._add(new, version)
-            for id_, rows in change.hidden.items():
-                _insert_hidden(con, id_, version, rows)
+            sums = [self._drop(id_, version, change.based_on) for id_ in change.dropped]
+            sums += [self._add(new, version) for new in change.added]
+            sums += [(0, _insert_hidden(con, id_, version, rows)) for id_, rows in change.hidden.items()]
+            for name, added in zip(("files", "hidden"), map(sum, zip(*sums, strict=True)), strict=False):
+                con.execute("UPDATE state SET value = value + ? WHERE name = ?", (added, name))
             self._keep_days(change.days)
             con.executemany(
                 'INSERT INTO quarantine SELECT seq, "table", rows, received_at, payload, ? FROM log WHERE seq = ?',
@@ -368,25 +411,31 @@ class SqliteManifest:
             con.execute("UPDATE state SET value = ? WHERE name = 'version'", (version,))
         return version
 
-    def _drop(self, id_: int, version: int, based_on: int) -> None:
+    def _drop(self, id_: int, version: int, based_on: int) -> tuple[int, int]:
+        """Drop a file; return what that adds to the sums of the checksums of files and of hidden rows."""
         con = self._con
         if con.execute("SELECT 1 FROM hidden WHERE file = ? AND version > ?", (id_, based_on)).fetchone():
             raise StaleError("rows were hidden meanwhile")
         con.execute('INSERT INTO dropped SELECT "table", day, name, ? FROM file WHERE id = ?', (version, id_))
+        hidden = con.execute("SELECT coalesce(sum(crc), 0) FROM hidden WHERE file = ?", (id_,)).fetchone()[0]
         con.execute("DELETE FROM hidden WHERE file = ?", (id_,))
-        con.execute("DELETE FROM file WHERE id = ?", (id_,))
+        file = con.execute("DELETE FROM file WHERE id = ? RETURNING crc", (id_,)).fetchone()[0]
+        return -file, -hidden
 
-    def _add(self, new: NewFile, version: int) -> None:
+    def _add(self, new: NewFile, version: int) -> tuple[int, int]:
+        """Add a file; returns the same of it."""
         con, file = self._con, new.file
         if not con.execute('DELETE FROM announced WHERE ("table", day, name) = (?, ?, ?)', file.place).rowcount:
             raise StaleError("a recovery removed what was written")
         bounds = json.dumps(file.bounds, ensure_ascii=False)
         row = (*file.place, file.rows, file.bytes, file.sha256, bounds, int(file.current))
+        crc = _crc(row)
         inserted = con.execute(
-            f"INSERT INTO file({_FILE_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _crc(row))
+            f"INSERT INTO file({_FILE_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, crc)
         )
-        if new.hidden and inserted.lastrowid:
-            _insert_hidden(con, inserted.lastrowid, version, new.hidden)
+        if not new.hidden or inserted.lastrowid is None:
+            return crc, 0
+        return crc, _insert_hidden(con, inserted.lastrowid, version, new.hidden)
 
     def _keep_days(self, days: Mapping[int, int]) -> None:
         insert = "INSERT OR IGNORE INTO key_day VALUES (?, ?)"
@@ -501,6 +550,68 @@ class SqliteManifest:
                 )
 
     @coded
+    def put_object(self, kind: str, name: str, body: Mapping[str, Any], now_us: int) -> NamedObject:
+        """See `Manifest.put_object`."""
+        with transaction(self._con):
+            last = self._last_version(kind, name)
+            made = NamedObject(kind, name, (last.version if last else 0) + 1, now_us, dict(body))
+            self._insert_object(made)
+        return made
+
+    @coded
+    def remove_object(self, kind: str, name: str, now_us: int) -> bool:
+        """See `Manifest.remove_object`: a removal is a version without a body."""
+        with transaction(self._con):
+            last = self._last_version(kind, name)
+            if last is None or last.body is None:
+                return False
+            self._insert_object(NamedObject(kind, name, last.version + 1, now_us, None))
+        return True
+
+    @coded
+    def object(self, kind: str, name: str, version: int | None = None) -> NamedObject | None:
+        """See `Manifest.object`."""
+        if version is None:
+            found = self._last_version(kind, name)
+        else:
+            found = next(self._objects("kind = ? AND name = ? AND version = ?", kind, name, version), None)
+        return None if found is None or found.body is None else found
+
+    @coded
+    def objects(self, kind: str) -> list[NamedObject]:
+        """See `Manifest.objects`."""
+        newest = "version = (SELECT max(version) FROM object o WHERE (o.kind, o.name) = (object.kind, object.name))"
+        return [found for found in self._objects(f"kind = ? AND {newest}", kind) if found.body is not None]
+
+    @coded
+    def all_objects(self) -> list[NamedObject]:
+        """See `Manifest.all_objects`."""
+        return list(self._objects("true"))
+
+    @coded
+    def keep_objects(self, objects: Iterable[NamedObject]) -> None:
+        """See `Manifest.keep_objects`."""
+        with transaction(self._con):
+            for one in objects:
+                self._insert_object(one)
+
+    def _last_version(self, kind: str, name: str) -> NamedObject | None:
+        newest = "version = (SELECT max(version) FROM object WHERE kind = ? AND name = ?)"
+        return next(self._objects(f"kind = ? AND name = ? AND {newest}", kind, name, kind, name), None)
+
+    def _insert_object(self, one: NamedObject) -> None:
+        row = (one.kind, one.name, one.version, one.created_at, json.dumps(one.body))
+        self._con.execute("INSERT INTO object VALUES (?, ?, ?, ?, ?, ?)", (*row, _crc(row)))
+
+    def _objects(self, condition: str, *values: object) -> Iterator[NamedObject]:
+        """Yield the objects of a condition by kind, name and version, each held against its checksum."""
+        select = f"SELECT {_OBJECT}, crc FROM object WHERE {condition} ORDER BY kind, name, version"
+        for kind, name, version, created_at, body, crc in self._con.execute(select, values):
+            if crc != _crc((kind, name, version, created_at, body)):
+                raise self._flipped(f"version {version} of the {kind} {shown(str(name))}")
+            yield NamedObject(kind, name, version, created_at, json.loads(body))
+
+    @coded
     def erasures(self) -> list[Erasure]:
         """See `Manifest.erasures`."""
         return [_erasure(row) for row in self._con.execute(f"SELECT {_ERASURE} FROM erasure ORDER BY number")]
@@ -588,6 +699,7 @@ class SqliteManifest:
                 if crc is not None and crc != _entry_crc(table, rows, payload):
                     what = f"log entry {seq} ({rows} rows of {table})"
                     yield f"{self.path}: {what} does not match its checksum"
+            self.all_objects()
         except (sqlite3.DatabaseError, UnicodeDecodeError, UpshotError) as error:
             yield f"{self.path}: {error}"
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from api.commands.remote import KeyOption, Remote, UrlOption
-from queries.messages import ARROW_STREAM, Ask
+from queries.formats import ARROW_STREAM
+from queries.messages import Ask
 from queries.values import json_rows
 from warehouse.directory import open_directory
 from warehouse.errors import InputError, UpshotError

@@ -39,7 +39,7 @@ def serve(
     listener = listen(settings.host, settings.port)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(services),
+            create_app(services, request_log=settings.request_log),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

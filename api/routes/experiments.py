@@ -26,14 +26,15 @@ JSON = "application/json"
 
 async def listed(own: Services, workspace: str) -> list[dict[str, Any]]:
     """Return the experiments of a workspace, as `GET /v1/experiments` lists them."""
-    _, body = await own.workers.ask(workspace, Ask(kind="experiments"))
+    body = await (await own.workers.ask(workspace, Ask(kind="experiments"))).whole()
     return msgspec.json.decode(body)["experiments"]
 
 
 async def reported(own: Services, workspace: str, name: str, options: dict[str, str]) -> bytes:
     """Return the report of an experiment as JSON."""
-    _, body = await own.workers.ask(workspace, Ask(kind="report", name=name, options=options, now=own.clock()))
-    return body
+    return await (
+        await own.workers.ask(workspace, Ask(kind="report", name=name, options=options, now=own.clock()))
+    ).whole()
 
 
 @router.get("/v1/experiments")
@@ -81,7 +82,7 @@ async def declare_experiment(request: Request, name: str, options: Annotated[dic
 async def scores(request: Request) -> Response:
     """List the score names: kinds seen, coverage, last seen, and what was declared of them."""
     access = caller(request, "query")
-    _, body = await services(request).workers.ask(access.workspace, Ask(kind="scores"))
+    body = await (await services(request).workers.ask(access.workspace, Ask(kind="scores"))).whole()
     return Response(body, media_type=JSON)
 
 

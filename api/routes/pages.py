@@ -62,7 +62,7 @@ async def home(request: Request) -> HTMLResponse:
         for found in known[:HOME_REPORTS]
         if (made := await _report(own, access.workspace, found["name"])) is not None
     }
-    _, body = await own.workers.ask(access.workspace, Ask(kind="counts"))
+    body = await (await own.workers.ask(access.workspace, Ask(kind="counts"))).whole()
     counts = msgspec.json.decode(body)
     tables = [{**table, "rows": counts.get(table["name"])} for table in described_tables()]
     return page(render.home(known, reports, tables, str(request.base_url).rstrip("/")))
@@ -84,7 +84,9 @@ async def sql(request: Request, q: str = "") -> HTMLResponse:
     error: dict[str, Any] | None = None
     if q.strip():
         try:
-            _, body = await services(request).workers.ask(access.workspace, Ask(kind="query", sql=q, limit=PAGE_ROWS))
+            body = await (
+                await services(request).workers.ask(access.workspace, Ask(kind="query", sql=q, limit=PAGE_ROWS))
+            ).whole()
             result = msgspec.json.decode(body)
         except UpshotError as failed:
             error = errors.body(failed, request.state.request_id)["error"]

@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import Response  # noqa: TC002 - FastAPI reads it
 
-from api.requests import caller, services
+from api.answers import answered, format_of
+from api.requests import caller
 from api.wire import QueryAnswer, QueryRequest
-from queries.messages import ARROW_STREAM, Ask
+from queries.formats import MEDIA_TYPES
+from queries.messages import Ask
 from warehouse.options import moment
 from warehouse.schema import TABLES
 
 router = APIRouter()
 
+_CONTENT: dict[str, Any] = {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()}
 
-@router.post("/v1/query", responses={200: {"model": QueryAnswer, "content": {ARROW_STREAM: {}}}})
+
+@router.post("/v1/query", responses={200: {"model": QueryAnswer, "content": _CONTENT}})
 async def query(request: Request, body: QueryRequest) -> Response:
-    """Run one guarded SELECT; by Accept the rows are JSON or an Arrow stream."""
+    """Run one guarded SELECT; by Accept the rows are JSON, NDJSON, CSV, an Arrow stream or Parquet."""
     access = caller(request, "query")
-    arrow = ARROW_STREAM in request.headers.get("accept", "")
-    _, answer = await services(request).workers.ask(
-        access.workspace,
-        Ask(
-            kind="query",
-            sql=body.sql,
-            params=body.params,
-            limit=body.limit,
-            timeout_s=body.timeout_s,
-            known_at=None if body.known_at is None else moment("known_at", body.known_at),
-            format="arrow" if arrow else "json",
-        ),
+    ask = Ask(
+        kind="query",
+        sql=body.sql,
+        params=body.params,
+        limit=body.limit,
+        timeout_s=body.timeout_s,
+        known_at=None if body.known_at is None else moment("known_at", body.known_at),
+        format=cast("Any", format_of(request)),
     )
-    return Response(answer, media_type=ARROW_STREAM if arrow else "application/json")
+    return await answered(request, access, ask)
 
 
 @router.post("/v1/query/check")
 async def check(request: Request, body: QueryRequest) -> Response:
     """Say what is wrong with a statement, or what it would read."""
     access = caller(request, "query")
-    _, answer = await services(request).workers.ask(
-        access.workspace, Ask(kind="check", sql=body.sql, params=body.params)
-    )
-    return Response(answer, media_type="application/json")
+    return await answered(request, access, Ask(kind="check", sql=body.sql, params=body.params))
 
 
 def described_tables() -> list[dict[str, Any]]:

@@ -149,7 +149,9 @@ def _parser_error(sql: str, tree: Node) -> QueryError:
     if tree.get("error_type") == "parser" or message.startswith("syntax error"):
         offset = str(tree.get("position", ""))
         line, col = byte_position(sql, int(offset)) if offset.isdigit() else (None, None)
-        return QueryError(message[:1].lower() + message[1:], code="syntax", line=line, col=col)
+        first = message.split("\n", 1)[0]
+        text = first[:1].lower() + first[1:] if first[1:2].islower() else first
+        return QueryError(text, code="syntax", line=line, col=col)
     if message.startswith("Only SELECT"):
         return QueryError(NO_SELECT)
     return QueryError("the statement cannot be checked")

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from queries.guard.names import position
+from queries.guard.tokens import tokens
 from warehouse.errors import QueryError, shown
 
 MAX_BYTES = 65_536
@@ -29,29 +30,6 @@ MAX_OPEN_JOINS = 8
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]|\r(?!\n)")
 
-_TOKEN = re.compile(
-    r"""
-      (?P<space>\s+)
-    | (?P<comment>--[^\n]*+)
-    | (?P<block>/\*)
-    | (?P<text>
-          [eE]'(?:[^'\\]|\\.|'')*+' | '(?:[^']|'')*+' | "(?:[^"]|"")*+"
-        | \$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$
-      )
-    | (?P<unclosed>[eE]?'|"|\$(?:[^\W\d]\w*+)?\$)
-    | (?P<word>[^\W\d]\w*+)
-    | (?P<number>\d[\w.]*+)
-    | (?P<open>[(\[{])
-    | (?P<close>[)\]}])
-    | (?P<postfix>::|\.)
-    | (?P<comma>,)
-    | (?P<end>;)
-    | (?P<operator>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _SET_OPERATIONS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
 _OPERATOR_WORDS = frozenset(
@@ -112,12 +90,8 @@ class _Scan:
 
     def run(self) -> None:
         """Raise QueryError at the first excess."""
-        offset = 0
-        while token := _TOKEN.match(self._sql, offset):
-            kind = str(token.lastgroup)
-            offset = self._after_comment(offset) if kind == "block" else token.end()
-            if kind not in {"space", "comment", "block"}:
-                self._count(kind, token[0], token.start())
+        for token in tokens(self._sql):
+            self._count(*token)
         if len(self._stack) > 1:
             raise self._error("bracket is never closed", self._stack[-1].offset, "syntax")
 
@@ -125,7 +99,7 @@ class _Scan:
         level = self._stack[-1]
         match kind:
             case "unclosed":
-                raise self._error("quote is never closed", at, "syntax")
+                raise self._error(f"{'comment' if text == '/*' else 'quote'} is never closed", at, "syntax")
             case "open":
                 self._open(text, at)
             case "close":
@@ -172,15 +146,6 @@ class _Scan:
             self._limit(level.open_joins, MAX_OPEN_JOINS, "joins that wait for their ON", at)
         elif word in {"ON", "USING"}:
             level.open_joins = max(0, level.open_joins - 1)
-
-    def _after_comment(self, offset: int) -> int:
-        """Return the offset after the block comment at `offset`; block comments nest."""
-        depth = 0
-        for edge in _COMMENT_EDGE.finditer(self._sql, offset):
-            depth += 1 if edge[0] == "/*" else -1
-            if depth == 0:
-                return edge.end()
-        raise self._error("comment is never closed", offset, "syntax")
 
     def _limit(self, count: int, bound: int, what: str, at: int) -> None:
         if count > bound:

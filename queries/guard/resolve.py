@@ -27,6 +27,9 @@ _ROOTS = (exp.Query, exp.Values, exp.Pivot)
 _TOKEN = re.compile(r" but got <Token.*>")
 """sqlglot's own form of a token, which tells a reader nothing."""
 
+_PIVOT = re.compile(r"\bPIVOT", re.IGNORECASE)
+_PIVOT_HINT = "sqlglot reads PIVOT best on its own in FROM: SELECT * FROM (PIVOT t ON x USING count(*)) ORDER BY y"
+
 _REFUSED = (
     exp.DDL,
     exp.Insert,
@@ -81,7 +84,7 @@ def _parsed(sql: str) -> exp.Expr:
     try:
         found = sqlglot.parse(sql, dialect="duckdb", error_level=ErrorLevel.IMMEDIATE)
     except ParseError as error:
-        raise _syntax(error) from error
+        raise _syntax(error, _PIVOT_HINT if _PIVOT.search(sql) else None) from error
     except (RecursionError, MemoryError):
         raise
     except Exception as error:  # beside its own errors the parser trips over some texts (`{: 2}`: AttributeError)
@@ -98,7 +101,7 @@ def _parsed(sql: str) -> exp.Expr:
     return root
 
 
-def _syntax(error: ParseError) -> QueryError:
+def _syntax(error: ParseError, hint: str | None) -> QueryError:
     """Return sqlglot's complaint with its place; its highlighted excerpt is left out."""
     first = error.errors[0] if error.errors else {}
     description = _TOKEN.sub("", str(first.get("description") or "the text cannot be parsed"))
@@ -106,7 +109,8 @@ def _syntax(error: ParseError) -> QueryError:
     message = description[:1].lower() + description[1:].rstrip(".")
     line, column = cast("int | None", first.get("line")), cast("int | None", first.get("col"))
     col = None if column is None else max(1, column - len(near) + 1)  # sqlglot points at a token's last character
-    return QueryError(f"{message} near {shown(near)}" if near else message, code="syntax", line=line, col=col)
+    text = f"{message} near {shown(near)}" if near else message
+    return QueryError(text, code="syntax", hint=hint, line=line, col=col)
 
 
 def _hint(node: exp.Expr) -> str | None:

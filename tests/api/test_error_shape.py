@@ -1,4 +1,4 @@
-"""One error body everywhere: {"error": {"code", "message", "line"?, "col"?, "hint"?, "request_id"}}."""
+"""One error body everywhere: {"error": {"code", "message", "line"?, "col"?, "length"?, "hint"?, "request_id"}}."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ def assert_error(answer: httpx.Response, code: str) -> dict[str, Any]:
     error = answer.json()["error"]
     assert code == error["code"], error
     assert STATUS[code] == answer.status_code
-    assert {"code", "message", "request_id"} <= set(error) <= {"code", "message", "line", "col", "hint", "request_id"}
+    assert (
+        {"code", "message", "request_id"}
+        <= set(error)
+        <= {"code", "message", "line", "col", "length", "hint", "request_id"}
+    )
     assert error["message"]
     assert answer.headers["x-request-id"] == error["request_id"]
     return error

@@ -60,10 +60,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(data: Path, *arguments: str) -> Iterator[Server]:
-    """Start a server over a data folder, wait until it is ready, and end it."""
+def serving(data: Path, *arguments: str, **settings: str) -> Iterator[Server]:
+    """Start a server over a data folder, with `UPSHOT_` settings, wait until it is ready, and end it."""
     command = [sys.executable, "-P", "-m", "api.cli", "serve", "--data", str(data), "--port", "0", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UPSHOT_")}
+    environment |= {f"UPSHOT_{name.upper()}": value for name, value in settings.items()}
     log = (data.parent / f"{data.name}.log").open("a+")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None

@@ -5,6 +5,7 @@ The oracle is `tests.support.history.expected`, plain Python over the requests t
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -91,7 +92,7 @@ import sys, time
 from pathlib import Path
 from warehouse import keeper
 from warehouse.sqlite_manifest import SqliteManifest
-folder = Path(sys.argv[2])
+folder = Path(sys.argv[3])
 commit = SqliteManifest.commit
 def paused(self, change):
     if change.sealed is not None and not (folder / "reached").exists():
@@ -110,7 +111,7 @@ def test_a_keeper_that_outlives_its_server_meets_the_next_one(loaded: Path, tmp_
     """An API killed -9 leaves its keeper sealing for a while; the next server's keeper must not undo or repeat that."""
     root = tmp_path / "data"
     shutil.copytree(loaded, root)
-    paused = [sys.executable, "-c", PAUSED_KEEPER, str(root), str(tmp_path)]
+    paused = [sys.executable, "-c", PAUSED_KEEPER, str(root), str(os.getpid()), str(tmp_path)]
     with subprocess.Popen(paused, stderr=subprocess.DEVNULL) as old, Warehouse(root) as warehouse:
         assert wait_for((tmp_path / "reached").exists, 30)
         requests = history()
@@ -118,7 +119,7 @@ def test_a_keeper_that_outlives_its_server_meets_the_next_one(loaded: Path, tmp_
             requests.append(late()[0])
             send(warehouse, requests[-1])
         manifest = warehouse.workspace.manifest
-        command = [sys.executable, "-m", "warehouse.keeper", str(root)]
+        command = [sys.executable, "-m", "warehouse.keeper", str(root), str(os.getpid())]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as new:
             if sealed_again:
                 wait_for(lambda: manifest.read(None, max_rows=0)[0].sealed == last_position(requests), 4)

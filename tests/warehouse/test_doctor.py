@@ -79,6 +79,7 @@ def forge(warehouse: Warehouse, file: SealedFile, **changes: object) -> None:
         con.execute(
             f"UPDATE file SET ({columns}, crc) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE id = ?", (*row, crc(row), file.id)
         )
+        con.execute("UPDATE state SET value = (SELECT sum(crc) FROM file) WHERE name = 'files'")
     con.close()
 
 

@@ -1,4 +1,9 @@
-"""Golden files: SQL cases separated by a line `;`, each with `-- key: value` lines before it."""
+"""Golden files: SQL cases separated by a line `;`, each with `-- key: value` lines before it.
+
+`accepted/` by topic, `refused/` by class of attack, `bounded/` for what only limits can stop, `completed/` for texts
+that are served after they were completed. Keys: `name`; `code` of a refusal; `params` to bind (JSON);
+`compare: columns` where rows are not the same twice; `times`: how often each part in «» is repeated.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,16 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
 
-_HEADER = re.compile(r"-- (name|class|code|params): (.*)")
+_HEADER = re.compile(r"-- (name|code|params|compare|times): (.*)")
+
+_REPEATED = re.compile("«([^»]*)»")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +29,8 @@ class Case:
 
     sql: str
     headers: dict[str, str]
+    file: str
+    """Name of its file: the topic, or the class of attack."""
     line: int
     """Where the statement begins in its file."""
 
@@ -34,22 +46,29 @@ class Case:
 
     def __str__(self) -> str:
         """Return the words pytest shows."""
-        return f"{self.line}: {self.headers.get('name') or ' '.join(self.sql.split())[:60]}"
+        return f"{self.file} {self.line}: {self.headers.get('name') or ' '.join(self.sql.split())[:60]}"
 
 
-def load(name: str) -> list[Case]:
-    """Return the cases of one golden file."""
-    cases: list[Case] = []
+def load(folder: str) -> list[Case]:
+    """Return the cases of all files in one folder."""
+    return [case for path in sorted((GOLDEN / folder).glob("*.sql")) for case in _cases(path)]
+
+
+def _cases(path: Path) -> Iterator[Case]:
     line = 1
-    for block in (GOLDEN / name).read_text(encoding="utf-8").removesuffix("\n").split("\n;\n"):
+    for block in path.read_text(encoding="utf-8").removesuffix("\n").split("\n;\n"):
         lines = block.split("\n")
         headers: dict[str, str] = {}
         while found := _HEADER.fullmatch(lines[len(headers)]):
             headers[found[1]] = found[2]
-        cases.append(Case("\n".join(lines[len(headers) :]), headers, line + len(headers)))
+        sql = "\n".join(lines[len(headers) :])
+        if "times" in headers:
+            sql = _REPEATED.sub(lambda part, n=int(headers["times"]): part[1] * n, sql)
+        yield Case(sql, headers, path.stem, line + len(headers))
         line += len(lines) + 1
-    return cases
 
 
-ACCEPTED = load("accepted.sql")
-REFUSED = load("refused.sql")
+ACCEPTED = load("accepted")
+REFUSED = load("refused")
+BOUNDED = load("bounded")
+COMPLETED = load("completed")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from tests.queries.guard.tables import fill, plain
+from tests.support.rows import Warehouse
 from warehouse.schema import TABLES
 
 if TYPE_CHECKING:
@@ -44,4 +46,19 @@ def empty_tables() -> Iterator[duckdb.DuckDBPyConnection]:
         for table in TABLES:
             columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
             connection.execute(f'CREATE TABLE "{table.name}"({columns})')
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A workspace with rows in every table."""
+    with Warehouse(tmp_path_factory.mktemp("workspace")) as opened:
+        fill(opened)
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def plain_tables(workspace: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A plain engine that holds the same rows as tables."""
+    with plain(workspace) as connection:
         yield connection

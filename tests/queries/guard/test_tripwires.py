@@ -9,9 +9,11 @@ import duckdb
 import pytest
 
 from queries.guard import functions
-from queries.guard.duckdb_ast import EXPRESSIONS, OBJECTS, checked_tree
+from queries.guard.duckdb_ast import EXPRESSIONS, MODIFIERS, NODES, OBJECTS, ORDERS, TABLE_REFS, checked_tree
 from queries.guard.resolve import resolved
+from tests.queries.guard import facts
 from tests.queries.guard.cases import ACCEPTED, Case
+from warehouse import engine
 from warehouse.errors import QueryError
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def test_every_function_of_the_engine_is_reviewed() -> None:
     engine = catalogue("function_name", "duckdb_functions", f"function_type NOT IN {TABLE_KINDS}")
     reviewed = functions.ALLOWED | functions.REFUSED
     assert set() == {name for name in engine - reviewed if not name.startswith(functions.REFUSED_PREFIXES)}
-    assert reviewed - engine == functions.BY_PARSER
+    assert reviewed - engine == functions.BY_PARSER | functions.STATISTICS
     assert set() == functions.ALLOWED & functions.REFUSED
 
 
@@ -60,6 +62,38 @@ def test_every_table_function_of_the_engine_is_reviewed() -> None:
 def test_every_type_of_the_engine_is_reviewed() -> None:
     """The same for types a cast may name."""
     assert catalogue("type_name", "duckdb_types") == functions.TYPES | functions.REFUSED_TYPES
+
+
+@pytest.mark.parametrize("name", facts.ALL)
+def test_names_are_those_that_were_reviewed(name: str) -> None:
+    """Settings, statements, tree nodes, their fields and sqlglot's arguments are as when the lists were reviewed."""
+    expected, found = facts.reviewed(name), facts.ALL[name]()
+    assert expected.keys() == found.keys()
+    assert {} == {title: expected[title] ^ found[title] for title in found if expected[title] != found[title]}
+
+
+def test_lists_name_only_members_of_the_engines_enumerations() -> None:
+    """Every name on the guard's lists of nodes is one that DuckDB can write."""
+    known = facts.reviewed("duckdb_nodes")
+    types = {type_ for types in EXPRESSIONS.values() for type_ in types}
+    assert set() == EXPRESSIONS.keys() - known["ExpressionClass"]
+    assert set() == types - known["ExpressionType"]
+    lists = {
+        "QueryNodeType": NODES,
+        "TableReferenceType": TABLE_REFS,
+        "ResultModifierType": MODIFIERS,
+        "OrderType": ORDERS,
+    }
+    assert {} == {title: names - known[title] for title, names in lists.items() if names - known[title]}
+
+
+def test_the_grammar_is_duckdbs_own() -> None:
+    """Grammar extensions and dialects, which would make gate 3 read another language, are off where it reads."""
+    connection = engine.connect()
+    engine.lock(connection)
+    names = ("active_grammar_extensions", "allow_parser_override_extension", "dialect_compatibility_mode")
+    found = connection.execute("SELECT name, value FROM duckdb_settings() WHERE name IN ? ORDER BY name", [names])
+    assert list(zip(names, ("[]", "DEFAULT", "NONE"), strict=True)) == found.fetchall()
 
 
 def test_bare_words_of_the_session_are_refused(serialize: Serialize) -> None:
