@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import traceback
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -62,6 +63,7 @@ class Worker:
         self._folder = spool
         self._serialize = serializer()
         self._moment = moments(self._serialize)
+        self._known: tuple[str, dict[str, list[tuple[Any, ...]]]] = ("", {})
         self._guarded = lru_cache(_STATEMENTS)(self._guard)
         self._snapshots.engine()  # opens what isolation would refuse later
         self._snapshots.release()
@@ -205,7 +207,7 @@ class Worker:
             return msgspec.json.encode(
                 {"ok": False, "diagnostics": [{"severity": "error", **msgspec.to_builtins(_failure(error, ask.sql))}]}
             )
-        found = diagnostics.warnings(query, ask.sql, lambda sql: self._facts_of(engine, sql))
+        found = [_placed(one, query) for one in diagnostics.warnings(query, query.sql, self._facts_of(engine))]
         estimate = diagnostics.estimate(engine.listed(query.tables, wanted))
         return msgspec.json.encode(
             {
@@ -219,10 +221,21 @@ class Worker:
             }
         )
 
-    def _facts_of(self, engine: ReadEngine, sql: str) -> list[tuple[Any, ...]]:
-        query = self._guarded(sql, 0)
-        rows = rows_of(engine.cursor(query.tables), query.sql)
-        return [tuple(row.values()) for row in rows.to_pylist()]
+    def _facts_of(self, engine: ReadEngine) -> Callable[[str], list[tuple[Any, ...]]]:
+        """Return what asks the workspace a question of our own; answers are kept while the snapshot is."""
+        snapshot = _snapshot(engine)
+        if self._known[0] != snapshot:
+            self._known = (snapshot, {})
+
+        def ask(sql: str) -> list[tuple[Any, ...]]:
+            answers = self._known[1]
+            if sql not in answers:
+                query = self._guarded(sql, 0)
+                rows = rows_of(engine.cursor(query.tables), query.sql)
+                answers[sql] = [tuple(row.values()) for row in rows.to_pylist()]
+            return answers[sql]
+
+        return ask
 
     def _hinted(self, query: guard.GuardedQuery, work: Callable[[], _T]) -> _T:
         """Do some work; an unknown column it meets gets the nearest one as its hint."""
@@ -249,6 +262,12 @@ def _names(params: list[Any] | dict[str, Any]) -> int | frozenset[str]:
 
 def _snapshot(engine: ReadEngine) -> str:
     return f"{engine.snapshot.version}.{engine.tail_position}"
+
+
+def _placed(one: diagnostics.QueryWarning, query: guard.GuardedQuery) -> diagnostics.QueryWarning:
+    """Return a warning placed in the caller's own text."""
+    moved = query.placed(QueryError(one.message, line=one.line, col=one.col))
+    return replace(one, line=moved.line or 1, col=moved.col or 1)
 
 
 def _failure(error: UpshotError, sql: str) -> Failure:

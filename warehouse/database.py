@@ -23,7 +23,7 @@ APPLICATION_ID = 0x55505348
 BUSY_SECONDS = 10.0
 
 _UNREADABLE = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
-"""What reading a damaged file ends in: SQLite's own word, text that is no UTF-8 or JSON, a value or row that is gone."""
+"""What reading a damaged file ends in: SQLite's own word, text that is no UTF-8 or JSON, a value that is gone."""
 
 
 def open_database(path: Path, steps: Sequence[str | Callable[[sqlite3.Connection], None]]) -> sqlite3.Connection:

@@ -20,10 +20,10 @@ from api.answers import answered, format_of
 from api.requests import caller, services
 from api.wire import QueryAnswer, SavedQueries, SavedQuery, SavedQueryRequest
 from queries.formats import MEDIA_TYPES
-from queries.messages import Ask
+from queries.messages import Ask, Failure
 from queries.parameters import Parameter, declared, samples, values
 from warehouse.clock import iso
-from warehouse.errors import InputError, NotFoundError, QueryError, shown
+from warehouse.errors import InputError, NotFoundError, shown
 from warehouse.options import moment
 from warehouse.workspace import open_workspace
 
@@ -134,8 +134,8 @@ async def _check(own: Services, access: Access, sql: str, parameters: list[Param
     ask = Ask(kind="check", sql=sql, params=samples(parameters), types=_types(parameters))
     reply = await own.workers.ask(access.workspace, ask, access.key or "everybody")
     for diagnostic in msgspec.json.decode(await reply.whole())["diagnostics"]:
-        if diagnostic.pop("severity") == "error":
-            raise QueryError(**diagnostic)
+        if diagnostic["severity"] == "error":
+            raise msgspec.convert(diagnostic, Failure).as_error()
 
 
 @router.get("/v1/queries", response_model_exclude_unset=True)

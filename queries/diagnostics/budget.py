@@ -27,7 +27,7 @@ _DAY_US = 24 * _HOUR_US
 _SLACK_US = _MINUTE_US
 """How much wider than written `queries.pruning` takes a limit of time."""
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_JOINS = frozenset({"INNER", "LEFT", "RIGHT", "OUTER"})
+_JOINS = frozenset({"INNER", "LEFT", "RIGHT"})
 _REFERENCES = frozenset({"REGULAR", "CROSS"})
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _STEP = 1000

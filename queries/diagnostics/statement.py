@@ -431,10 +431,10 @@ class _Binder:
                 self.query(inner, scope)
             return left
         for relation in right:
-            relation.missing |= kind in {"LEFT", "OUTER"}
+            relation.missing |= kind in {"LEFT", "FULL"}
             relation.single |= manner in {"ASOF", "POSITIONAL"}
         for relation in left:
-            relation.missing |= kind in {"RIGHT", "OUTER"}
+            relation.missing |= kind in {"RIGHT", "FULL"}
             relation.single |= manner == "POSITIONAL"
         select.on += conjuncts(node.get("condition"))
         columns = [folded(name) for name in node.get("using_columns") or ()]

@@ -175,6 +175,15 @@ def test_realistic_queries_are_answered_as_by_plain_duckdb(attacked: Attacked) -
     assert len(refused) <= (len(ACCEPTED) + len(COMPLETED)) / 100, refused
 
 
+def test_an_error_after_the_first_rows_is_coded(attacked: Attacked) -> None:
+    """What the engine meets only while it hands rows on is answered like what it meets before."""
+    sql = "SELECT CASE WHEN x = 99999 THEN 'no' ELSE '1' END::INT FROM range(100000) t(x)"
+    answer = attacked.post(sql, attacked.attacker, limit=1_000_000)
+    assert 400 == answer.status_code, answer.text
+    error = answer.json()["error"]
+    assert ("engine_error", 1, sql.index("::") + 1) == (error["code"], error["line"], error["col"])
+
+
 def small(attacked: Attacked, until: threading.Event, atleast: int = 0) -> list[float]:
     """Return how long small queries of the other key took; asserts that each was answered."""
     seconds: list[float] = []

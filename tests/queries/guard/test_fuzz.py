@@ -113,7 +113,7 @@ def test_mutated_sql_never_escapes(
 
 
 def test_fuzzing_for_a_while_finds_no_escape() -> None:
-    """What the guard accepts tells nothing and changes nothing in an engine without locks; `make fuzz` goes on longer."""
+    """What the guard accepts tells and changes nothing in an engine without locks; `make fuzz` goes on longer."""
     figures = fuzz(secrets.randbits(32), seconds=8)  # an escape names its seed
     print(figures)  # noqa: T201
     assert figures.accepted

@@ -196,8 +196,7 @@ def test_places_in_the_completed_text_are_told_in_the_callers(
     with pytest.raises(QueryError) as caught:
         relation(workspace, query)
     assert "nothere" in caught.value.message
-    error = query.placed(caught.value)
-    assert (2, sql.split("\n")[1].index("nothere") + 1) == (error.line, error.col)
+    assert (2, sql.split("\n")[1].index("nothere") + 1) == (caught.value.line, caught.value.col)
 
 
 def test_positional_parameters_in_the_source_are_refused(serialize: Serialize) -> None:
