@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from queries.tree import every_node
 from warehouse.engine import evaluator
 from warehouse.pruning import Between, OneOf
 from warehouse.schema import TABLE, TABLES
@@ -21,14 +22,14 @@ from warehouse.views import sources
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from queries.tree import Node
     from warehouse.pruning import Value, Wishes
 
-Node = dict[str, Any]
 Condition = Between | OneOf
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
-_JOINS = frozenset({"INNER", "LEFT", "RIGHT", "OUTER"})
+_JOINS = frozenset({"INNER", "LEFT", "RIGHT"})
 _REFERENCES = frozenset({"REGULAR", "CROSS"})
 """Joins in which a row that fails WHERE cannot matter; in a positional or ASOF join it can."""
 _MIRRORED = {
@@ -102,7 +103,7 @@ class _Reader:
     def references(self, tree: object) -> Iterator[tuple[str, list[Condition]]]:
         """Yield each reference to a table by name, and what WHERE asks of its rows."""
         told: set[int] = set()
-        for node in _nodes(tree):
+        for node in every_node(tree):
             if node.get("type") == "SELECT_NODE":
                 for table, own in _joined(node):
                     told.add(id(table))
@@ -161,19 +162,6 @@ class _Reader:
 
 def _node(value: object) -> Node:
     return cast("Node", value) if isinstance(value, dict) else {}
-
-
-def _nodes(tree: object) -> Iterator[Node]:
-    """Yield every object of a tree, each before those below it."""
-    todo = [tree]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, list):
-            todo.extend(cast("list[object]", value))
-        elif isinstance(value, dict):
-            node = cast("Node", value)
-            yield node
-            todo.extend(node.values())
 
 
 def _joined(select: Node) -> Iterator[tuple[Node, _Own]]:

@@ -73,7 +73,7 @@ class ReadEngine:
         memory: str = "1GB",
         spill: str = "",
     ) -> None:
-        self.snapshot = Snapshot(-1, 0)
+        self.snapshot: Snapshot = Snapshot(-1, 0)
         self.tail_position = 0
         self._files = files
         self._day_of = day_of

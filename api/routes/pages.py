@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from api import errors
 from api.pages import render
+from api.request_log import note
 from api.requests import caller, services
 from api.routes.experiments import listed, reported
 from api.routes.query import described_tables
@@ -83,12 +84,17 @@ async def sql(request: Request, q: str = "") -> HTMLResponse:
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     if q.strip():
+        note(request, kind="page", sql=q)
         try:
             body = await (
-                await services(request).workers.ask(access.workspace, Ask(kind="query", sql=q, limit=PAGE_ROWS))
+                await services(request).workers.ask(
+                    access.workspace, Ask(kind="query", sql=q, limit=PAGE_ROWS), access.key or "everybody"
+                )
             ).whole()
-            result = msgspec.json.decode(body)
+            result = made = msgspec.json.decode(body)
+            note(request, rows=made["row_count"])
         except UpshotError as failed:
+            note(request, verdict=failed.code)
             error = errors.body(failed, request.state.request_id)["error"]
     return page(render.sql(q, result, error, described_tables()))
 

@@ -11,8 +11,9 @@ from queries.diagnostics.numbers import division_by_zero, missing_as_zero
 from queries.diagnostics.places import nearest_column, token_length, with_column_hint
 from queries.diagnostics.question import QueryWarning, Question
 from queries.diagnostics.shapes import null_comparison, unordered_limit
-from queries.diagnostics.statement import every_node, selects
+from queries.diagnostics.statement import selects
 from queries.diagnostics.values import mixed_scores, unknown_name, unknown_value
+from queries.tree import every_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

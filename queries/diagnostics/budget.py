@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from queries.diagnostics.statement import Node, every_node
 from queries.guard.names import byte_position, folded
+from queries.tree import every_node
 from warehouse.errors import QueryError
 from warehouse.pruning import Between, Wish, may_hold
 from warehouse.schema import FILE, TABLE
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from queries.guard import GuardedQuery
+    from queries.tree import Node
     from warehouse.manifest import SealedFile
     from warehouse.pruning import Wishes
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from queries.diagnostics.question import QueryWarning, Question
-    from queries.diagnostics.statement import Node, Relation, Select
+    from queries.diagnostics.statement import Relation, Select
+    from queries.tree import Node
 
 _COUNTING = words("""
     approx_quantile avg corr count count_if countif covar_pop covar_samp entropy favg fsum geomean geometric_mean

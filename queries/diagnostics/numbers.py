@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from queries.diagnostics.question import QueryWarning, Question
-    from queries.diagnostics.statement import Field, Node, Select
+    from queries.diagnostics.statement import Field, Select
+    from queries.tree import Node
 
 _DIVISIONS = {
     "/": "gives inf or NaN, shown as null, when the divisor is 0",

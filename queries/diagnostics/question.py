@@ -12,7 +12,8 @@ from queries.guard.names import position
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from queries.diagnostics.statement import Node, Select
+    from queries.diagnostics.statement import Select
+    from queries.tree import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from queries.diagnostics.question import QueryWarning, Question
-    from queries.diagnostics.statement import Node
+    from queries.tree import Node
 
 _COMPARISONS = frozenset(
     {

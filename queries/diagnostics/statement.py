@@ -6,16 +6,16 @@ Nothing here decides what may run. What the reading is not sure of has no fields
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from queries.guard.functions import AGGREGATES
 from queries.guard.names import folded
+from queries.tree import Node
 from warehouse.schema import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-Node = dict[str, Any]
 Origin = tuple[str, str]
 """A public table and its column."""
 Key = frozenset[str]
@@ -265,19 +265,6 @@ def nodes(tree: object) -> Iterator[Node]:
                 continue
             if "class" in node:
                 yield node
-            todo.extend(reversed(list(node.values())))
-
-
-def every_node(tree: object) -> Iterator[Node]:
-    """Yield every object of a tree, those of inner queries too."""
-    todo = [tree]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, list):
-            todo.extend(reversed(cast("list[object]", value)))
-        elif isinstance(value, dict):
-            node = cast("Node", value)
-            yield node
             todo.extend(reversed(list(node.values())))
 
 

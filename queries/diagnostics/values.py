@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from queries.diagnostics.question import QueryWarning, Question
-    from queries.diagnostics.statement import Field, Node, Origin, Select
+    from queries.diagnostics.statement import Field, Origin, Select
+    from queries.tree import Node
 
 _KINDS = "SELECT DISTINCT name, kind FROM scores"
 _DECLARED = "SELECT name FROM score_definitions"

@@ -12,7 +12,7 @@ _EXCERPT = re.compile(r"\n*^LINE (?P<line>\d+): (?P<text>.*)\n(?P<caret> *\^+)?[
 _KIND = re.compile(r"^(?P<kind>[A-Za-z]+(?: [A-Za-z]+){0,4}?) (?:Error|Exception): ")
 _QUOTED = re.compile(r'"([^"\n]+)"')
 _SUGGESTION = re.compile(r"\n*(?:Candidate (?:bindings|tables|functions|macros)|Did you mean)\b.*", re.DOTALL)
-_SETTING = re.compile(r",? or SET \w+ ?=.*?(?=\.(?:\s|$)|$)")
+_SETTING = re.compile(r"(?:,? or|\. Use) SET \w+ ?=.*?(?=\.(?:\s|$)|$)")
 _PATH = re.compile(r"""["']?(?:\b[a-z][a-z0-9+]+:/)?(?:/[\w.=@%+*-]+){2,}/?["']?""", re.IGNORECASE)
 _INTERNAL = re.compile(r'"?\binternal\b"?\."?(?:hot_|hidden_)?(\w+)"?', re.IGNORECASE)
 _PHYSICAL = re.compile(

@@ -102,8 +102,8 @@ def test_limits_are_stated_and_never_widened(filled: Server) -> None:
     )
     exact = post(filled, "/v1/query", "SELECT id FROM runs", limit=RUNS).json()
     assert (RUNS, False) == (exact["row_count"], exact["truncated"])
-    for fields, bound in (({"limit": 1_000_001}, "1000000"), ({"timeout_s": 31}, "30"), ({"timeout_s": 0}, "above 0")):
-        error = post(filled, "/v1/query", "SELECT 1", **fields).json()["error"]
+    for name, value, bound in (("limit", 1_000_001, "1000000"), ("timeout_s", 31, "30"), ("timeout_s", 0, "above 0")):
+        error = post(filled, "/v1/query", "SELECT 1", "*/*", **{name: value}).json()["error"]
         assert "bad_parameter" == error["code"]
         assert bound in error["message"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from queries.guard import check
+from queries.guard import check, complete
 from queries.run import bind
 from tests.queries.guard.answers import answer
 from tests.queries.guard.cases import ACCEPTED, BOUNDED, REFUSED, Case
@@ -57,7 +57,7 @@ def test_hostile_statement_is_refused_with_its_code(case: Case, serialize: Seria
 @pytest.mark.parametrize("case", BOUNDED, ids=str)
 def test_bounded_statement_is_a_query(case: Case, serialize: Serialize) -> None:
     """What only time, memory and rows can bound is nothing the guard refuses; `tests/api/test_hostile.py` runs it."""
-    assert case.sql == check(case.sql, serialize).sql
+    assert complete(case.sql, serialize, 0, lambda _: [("a",)]).tables <= TABLE.keys()
 
 
 def test_corpora_are_not_thinned_out() -> None:

@@ -67,6 +67,7 @@ def test_shortened_excerpt_without_the_text_gives_the_line_only(empty_tables: du
         ("Out of Memory Error: failed to allocate 1.0 GiB (953.6 MiB used) /mnt/spill/x", "memory_limit", "/mnt"),
         ("INTERRUPT Error: Interrupted!", "timeout", "/"),
         ("Conversion Error: Could not convert string 's3://bucket/a/b/c' to INT32", "engine_error", "bucket"),
+        ("Binder Error: Pivot limit exceeded. Use SET pivot_limit=X to increase the limit.", "engine_error", "SET"),
         ("Invalid Input Error: x. Use TRY(...), or SET error_on_x=false to return NULL.", "engine_error", "SET"),
     ],
 )

@@ -19,3 +19,7 @@ SELECT max(md5(repeat('x', 10000) || x)) FROM range(10000000) t(x)
 SELECT count(*) FROM runs TABLESAMPLE 50%, range(10000000), range(10000000)
 ;
 PIVOT (SELECT a.x % 50 AS k, b.x AS v FROM range(100000) a(x), range(100000) b(x)) ON k IN (1, 2, 3) USING sum(v)
+;
+PIVOT (SELECT x % 46 AS a, x % 45 AS b, x % 47 AS c FROM range(100000) t(x)) ON a, b, c USING count(*)
+;
+PIVOT (SELECT x % 1000 AS a, x % 999 AS b FROM range(100000) t(x)) ON a, b USING count(*)
