@@ -14,7 +14,7 @@ from warehouse import engine
 from warehouse.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -89,7 +89,7 @@ def run(
         reader = relation.to_arrow_reader(BATCH_ROWS)
         writer = begin(reader.schema, types)
         count = 0
-        for batch in reader:
+        for batch in _batches(reader):
             writer.write(batch.slice(0, limits.rows - count))
             count += batch.num_rows
             if count > limits.rows:
@@ -103,6 +103,19 @@ def run(
         raise query.placed(engine_error(str(error), query.sql)) from error
     finally:
         timer.cancel()
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield a reader's batches; what the engine raises under way arrives as Arrow's OSError and leaves as its own."""
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except OSError as error:
+            kind = engine.InterruptError if str(error).startswith("INTERRUPT") else engine.Error
+            raise kind(str(error)) from error
+        yield batch
 
 
 def _late(limits: Limits) -> QueryError:

@@ -6,13 +6,14 @@ reader holds neither a worker nor a snapshot.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from warehouse.errors import QueryError
+from warehouse.errors import QueryError, TransientError
 
 IN_MEMORY = 8 << 20
 """Bytes of an answer that are held in memory."""
@@ -38,7 +39,7 @@ class Spool(io.RawIOBase):
         return self._size
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Append; raises QueryError `too_large` beyond the cap."""
+        """Append; raises QueryError `too_large` beyond the cap, TransientError `disk_full` where the folder is."""
         count = memoryview(data).nbytes
         self._size += count
         if self._size > self._cap:
@@ -47,23 +48,37 @@ class Spool(io.RawIOBase):
                 code="too_large",
                 hint="aggregate, select fewer columns, or ask for fewer rows",
             )
+        try:
+            self._write(data)
+        except OSError as error:
+            raise _full(error) from error
+        return count
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
         if self._file is None and self._folder is not None and self._size > IN_MEMORY:
             descriptor, self._path = tempfile.mkstemp(dir=self._folder, prefix="answer-")
             self._file = os.fdopen(descriptor, "wb")
             self._file.write(self._memory.getbuffer())
             self._memory = io.BytesIO()
         (self._file or self._memory).write(data)
-        return count
 
     def finish(self) -> tuple[bytes, str]:
         """Return what was written, or the path of the file that holds it; whoever reads that removes it."""
         if self._file is None:
             return self._memory.getvalue(), ""
-        self._file.close()
+        try:
+            self._file.close()  # writes what is buffered
+        except OSError as error:
+            raise _full(error) from error
         return b"", self._path
 
     def discard(self) -> None:
         """Take back what was written."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             Path(self._path).unlink(missing_ok=True)
+
+
+def _full(error: OSError) -> TransientError:
+    return TransientError(f"the answer cannot be kept: {error.strerror}", code="disk_full", retry_after=10)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from queries.formats import MEDIA_TYPES, distinct, writer
 from queries.spool import IN_MEMORY, Spool
-from warehouse.errors import QueryError
+from tests.support.folders import mounted
+from warehouse.errors import QueryError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,3 +164,19 @@ def test_a_spool_keeps_what_was_written(pieces: Sequence[bytes]) -> None:
     assert (whole, "") == sink.finish()
     with pytest.raises(QueryError, match=f"more than {len(whole)} bytes"):
         sink.write(b"x")
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """With its code, and the file is taken back."""
+    with mounted(tmp_path, "-t", "tmpfs", "-o", f"size={IN_MEMORY + (2 << 20)}", "tmpfs"):
+        sink = Spool(tmp_path, 1 << 30)
+        with pytest.raises(TransientError, match="cannot be kept") as full:
+            _fill(sink)
+        assert "disk_full" == full.value.code
+        sink.discard()
+        assert [] == [*tmp_path.iterdir()]
+
+
+def _fill(sink: Spool) -> None:
+    for _ in range(20):
+        sink.write(bytes(1 << 20))
