@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,14 @@ def rounds(works: Sequence[Callable[[], object]], count: int) -> list[list[float
             work()
             times.append(time.perf_counter() - began)
     return taken
+
+
+_TEXTS = itertools.count()
+
+
+def anew(sql: str) -> str:
+    """Return a text that was never asked: the server answers the same question over the same data from memory."""
+    return f"{sql} -- {next(_TEXTS)}"
 
 
 def same(ours: list[list[Any]], theirs: list[list[Any]]) -> bool:

@@ -18,7 +18,7 @@ import httpx
 import pyarrow as pa
 
 from benchmarks.__main__ import HEAVY, SMALL, ingest, raw_queries, sealed
-from benchmarks.measure import Figures, rounds
+from benchmarks.measure import Figures, anew, rounds
 from benchmarks.records import records
 from queries.formats import ARROW_STREAM
 from queries.guard import check
@@ -77,7 +77,8 @@ def main() -> None:
 
         def over_http(sql: str, accept: str = "application/json", limit: int = 10_000) -> Callable[[], object]:
             def ask() -> object:
-                answer = server.http.post("/v1/query", json={"sql": sql, "limit": limit}, headers={"accept": accept})
+                given = {"sql": anew(sql), "limit": limit}
+                answer = server.http.post("/v1/query", json=given, headers={"accept": accept})
                 answer.raise_for_status()
                 return pa.ipc.open_stream(answer.content).read_all() if accept == ARROW_STREAM else answer.json()
 
