@@ -72,7 +72,7 @@ def explain(error: UpshotError, sql: str = "") -> None:
         lines = sql.splitlines()
         if 0 < error.line <= len(lines):
             console.print(f"  {lines[error.line - 1]}", markup=False)
-            console.print(" " * (error.col or 1) + " ^", markup=False)
+            console.print(" " * (error.col or 1) + " " + "^" * (error.length or 1), markup=False)
     if error.hint:
         console.print(f"  hint: {error.hint}", markup=False)
 

@@ -87,7 +87,7 @@ class Compactor:
         self._policy = policy or Policy()
         self._pin = workspace.manifest.pin()
         spill = workspace.files.scratch().with_suffix(".spill")
-        self._con = connect(threads=1, memory="384MB", spill=str(spill))
+        self._con = connect(threads=1, memory="160MB", spill=str(spill))
         self._con.execute("SET preserve_insertion_order = false")
 
     def compact(self, *, whole: bool = False) -> int:

@@ -50,8 +50,8 @@ class Limits:
     """A row waits between these; the longer the last seal took, the longer, so that sealing stays a small share."""
     share: int = 20
     """The time between two seals by age is at least so many times what the last one took."""
-    batch_rows: int = 250_000
-    batch_bytes: int = 64 << 20
+    batch_rows: int = 100_000
+    batch_bytes: int = 32 << 20
     """Rows and bytes of the log sealed in one commit at the most, so that memory stays flat."""
 
 
@@ -63,7 +63,7 @@ class Sealer:
         self._limits = limits
         self._clock = clock
         self._days = Days(workspace.manifest)
-        self._con = connect(memory="1GB")
+        self._con = connect(memory="500MB")
         self._con.execute("SET preserve_insertion_order = false")  # order is by `_arrival`, and where it matters stated
         self._stage = Stage(self._con, workspace.files, Verified(workspace.files))
         self._pin = workspace.manifest.pin()

@@ -75,4 +75,11 @@ def failure(response: httpx.Response) -> UpshotError:
         code, message = str(facts["code"]), str(facts["message"])
     except (ValueError, KeyError, TypeError):
         return TransientError(f"the server answered {response.status_code}, not as upshot would")
-    return QueryError(message, code=code, hint=facts.get("hint"), line=facts.get("line"), col=facts.get("col"))
+    return QueryError(
+        message,
+        code=code,
+        hint=facts.get("hint"),
+        line=facts.get("line"),
+        col=facts.get("col"),
+        length=facts.get("length"),
+    )
