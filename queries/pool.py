@@ -331,6 +331,9 @@ class _Worker:
         except (TimeoutError, asyncio.IncompleteReadError) as error:
             await self.kill()
             raise TransientError("a query worker did not start; see the server's log", retry_after=5) from error
+        except asyncio.CancelledError:
+            await self.kill()  # its first word would be taken for an answer
+            raise
         _tell(msgspec.json.decode(head, type=Ready).missing)
         return process
 

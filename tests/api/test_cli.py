@@ -101,11 +101,11 @@ def test_exit_codes(server: Server, arguments: tuple[str, ...], code: int) -> No
 
 
 def test_a_refusal_points_at_the_place(server: Server) -> None:
-    """The line of the SQL is shown with a caret under the name, and a hint."""
+    """The line of the SQL is shown with carets under the name, and a hint."""
     done = upshot("query", "SELECT id\nFROM rums", "--url", server.url)
     lines = done.stderr.decode().splitlines()
     at = lines.index("  FROM rums")
-    assert "       ^" == lines[at + 1]
+    assert "       ^^^^" == lines[at + 1]
     assert "runs" in done.stderr.decode()
 
 

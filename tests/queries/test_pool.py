@@ -187,6 +187,20 @@ def test_a_killed_worker_is_replaced(data: DataPaths) -> None:
     assert not served(data, scene)
 
 
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.3, 0.6])
+def test_a_question_given_up_while_its_worker_starts_spoils_no_other(data: DataPaths, after: float) -> None:
+    """Whatever the worker was saying at that moment, the next question gets its own answer."""
+
+    async def scene(workers: Workers) -> list[Any]:
+        task = asyncio.create_task(workers.ask("default", ask("SELECT 1"), "k"))
+        await asyncio.sleep(after)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return await first_row(await workers.ask("default", ask(QUICK), "k"))
+
+    assert [20] == served(data, scene)
+
+
 def test_a_worker_that_ran_out_of_memory_is_replaced(data: DataPaths) -> None:
     """Its engine is in a state nobody has tested."""
     hungry = "SELECT list(a.range || md5(a.range::VARCHAR)) AS l FROM range(10000000) a"
@@ -208,8 +222,13 @@ def test_an_idle_worker_ends_unless_it_is_the_first(data: DataPaths, monkeypatch
     monkeypatch.setattr(pool, "IDLE_SECONDS", 0.2)
 
     async def scene(workers: Workers) -> tuple[int, int]:
-        await asyncio.gather(*(workers.ask("default", ask(f"{QUICK} -- {n}"), f"k{n}") for n in range(4)))
-        most = len(pids(workers))
+        await workers.start("default")
+        slow = [workers.ask("default", ask(f"{SLOW} -- {n}", timeout_s=1), f"k{n}") for n in range(4)]
+        busy = asyncio.gather(*slow, return_exceptions=True)
+        most = 0
+        while not busy.done():
+            most = max(most, len(pids(workers)))
+            await asyncio.sleep(0.05)
         for _ in range(100):
             if len(pids(workers)) == 1:
                 break

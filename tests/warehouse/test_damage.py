@@ -6,6 +6,7 @@ The oracle is `tests.support.history.expected`, plain Python over the requests t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import shutil
 import time
@@ -54,6 +55,8 @@ def copy(loaded: Path, tmp_path: Path) -> Path:
 
 Rows = list[tuple[Any, ...]]
 
+_TEXTS = itertools.count()
+
 
 class Reader:
     """A query worker's inside: what a caller gets, rows or a coded error."""
@@ -62,8 +65,8 @@ class Reader:
         self._worker = Worker(paths, QueryLimits())
 
     def ask(self, sql: str) -> Rows | Failure:
-        """Return the rows of guarded SQL, or the error."""
-        answer, body = self._worker.answer(Ask(kind="query", sql=sql))
+        """Return the rows of guarded SQL, or the error; each text is a new one, so none is answered from memory."""
+        answer, body = self._worker.answer(Ask(kind="query", sql=f"{sql} -- {next(_TEXTS)}"))
         return answer.error or [tuple(row) for row in msgspec.json.decode(body)["rows"]]
 
     def ask_each(self) -> dict[str, Rows | Failure]:
