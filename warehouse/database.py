@@ -22,7 +22,8 @@ APPLICATION_ID = 0x55505348
 
 BUSY_SECONDS = 10.0
 
-_UNREADABLE = (sqlite3.DatabaseError, ValueError, TypeError, LookupError)
+_GONE = (ValueError, TypeError, LookupError)
+_UNREADABLE = (sqlite3.DatabaseError, *_GONE)
 """What reading a damaged file ends in: SQLite's own word, text that is no UTF-8 or JSON, a value that is gone."""
 
 
@@ -46,7 +47,7 @@ def open_database(path: Path, steps: Sequence[str | Callable[[sqlite3.Connection
                 for step in steps[_format(con) :]:
                     if isinstance(step, str):
                         for statement in filter(str.strip, step.split(";")):
-                            con.execute(statement.replace("~", ";"))  # inside a trigger
+                            con.execute(statement)
                     else:
                         step(con)
                 con.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -108,9 +109,6 @@ def _check_ours(con: sqlite3.Connection, path: Path, newest: int) -> None:
         )
 
 
-_NO_ROW = (ValueError, TypeError, LookupError)
-
-
 def storage_error(error: Exception, where: object) -> TransientError | InputError:
     """Return the coded form of an SQLite or operating system error met while storing."""
     text = str(error)
@@ -120,7 +118,7 @@ def storage_error(error: Exception, where: object) -> TransientError | InputErro
         return InputError(f"cannot write {where}: {text}", hint="check the folder's owner and permissions")
     if "not a database" in text:
         return InputError(f"{where} is not a SQLite file", hint="give an empty folder to --data")
-    if "malformed" in text or "no such" in text or isinstance(error, _NO_ROW):  # or a flipped schema
+    if "malformed" in text or "no such" in text or isinstance(error, _GONE):  # or a flipped schema
         return TransientError(
             f"{where} is damaged: {text}", hint="run `upshot doctor`, and restore it from a backup", retry_after=60
         )

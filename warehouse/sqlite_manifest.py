@@ -154,14 +154,6 @@ CREATE TABLE object (
 """
 _ERASURE = "id, kind, subject, asked_at, rows, files, stage, version, position, awaited, waits_for, unsearched, done_at"
 
-_FORMAT_7 = """
-INSERT INTO state SELECT 'files', coalesce(sum(crc), 0) FROM file;
-INSERT INTO state SELECT 'hidden', coalesce(sum(crc), 0) FROM hidden;
-INSERT INTO state SELECT 'sum', sum(value) FROM state;
-CREATE TRIGGER state_sum AFTER UPDATE ON state WHEN new.name <> 'sum' BEGIN
-UPDATE state SET value = value + new.value - old.value WHERE name = 'sum'~
-END
-"""
 _STATE = frozenset({"version", "sealed", "wanted", "tombstones", "days", "files", "hidden", "sum"})
 _OBJECT = "kind, name, version, created_at, body"
 _FILE_COLUMNS = '"table", day, name, rows, bytes, sha256, bounds, current'
@@ -171,9 +163,6 @@ _DAY_SUM = "(hash & 4294967295) * 3 + ((hash >> 32) & 4294967295) * 5 + (day & 6
 FORGET_STEP = 10_000
 """Kept days forgotten in one commit."""
 
-STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4, _FORMAT_5.format(_DAY_SUM), _FORMAT_6, _FORMAT_7)
-"""What makes and upgrades a `log.db`; its format is how many of these were done."""
-
 
 def _crc(values: Sequence[object]) -> int:
     return zlib.crc32(repr(tuple(values)).encode())
@@ -181,6 +170,21 @@ def _crc(values: Sequence[object]) -> int:
 
 def _entry_crc(table: str, rows: int, payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(f"{table}:{rows}".encode()))
+
+
+def _sums(con: sqlite3.Connection) -> None:
+    """Sum up the checksums of files and of hidden rows, and the state itself: so that a lost row is seen too."""
+    for name, table in (("files", "file"), ("hidden", "hidden")):
+        con.execute(f"INSERT INTO state SELECT ?, coalesce(sum(crc), 0) FROM {table}", (name,))
+    con.execute("INSERT INTO state SELECT 'sum', sum(value) FROM state")
+    con.execute(
+        "CREATE TRIGGER state_sum AFTER UPDATE ON state WHEN new.name <> 'sum' BEGIN "
+        "UPDATE state SET value = value + new.value - old.value WHERE name = 'sum'; END"
+    )
+
+
+STEPS = (_FORMAT_1, _FORMAT_2, _hidden_as_numbers, _FORMAT_4, _FORMAT_5.format(_DAY_SUM), _FORMAT_6, _sums)
+"""What makes and upgrades a `log.db`; its format is how many of these were done."""
 
 
 def _day_sum(number: int, day: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from queries.guard.functions import AGGREGATES
 from queries.guard.names import folded
-from queries.tree import Node
+from queries.tree import Node, every_node
 from warehouse.schema import TABLE
 
 if TYPE_CHECKING:
@@ -254,18 +254,7 @@ def selects(statement: Node) -> list[Select]:
 
 def nodes(tree: object) -> Iterator[Node]:
     """Yield an expression and its parts, each before those below it; a query inside it is left out."""
-    todo = [tree]
-    while todo:
-        value = todo.pop()
-        if isinstance(value, list):
-            todo.extend(reversed(cast("list[object]", value)))
-        elif isinstance(value, dict):
-            node = cast("Node", value)
-            if _is_query(node):
-                continue
-            if "class" in node:
-                yield node
-            todo.extend(reversed(list(node.values())))
+    return (node for node in every_node(tree, _is_query) if "class" in node)
 
 
 def remembered(ask: Callable[[Select, Node, int], bool]) -> Callable[[Select, Node, int], bool]:
