@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.crash import EAGER, RUNS, Nursery, wait_for
-from tests.support.history import answers, expected, history, last_position, late, load, send
+from tests.support.history import answers, expected, history, last_position, late, send
 from tests.support.rows import Warehouse
 from warehouse.compaction import Compactor
 from warehouse.upkeep import recover, unlink
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.history import Request
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the history in it: four rounds sealed, two in the log."""
-    root = tmp_path_factory.mktemp("loaded") / "data"
-    with Warehouse(root) as warehouse:
-        load(warehouse)
-        assert expected(history()) == answers(warehouse)
-    return root
 
 
 @pytest.fixture(scope="module")

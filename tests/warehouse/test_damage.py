@@ -19,7 +19,7 @@ import pytest
 from queries.messages import Ask, Failure
 from queries.run import Limits as QueryLimits
 from queries.worker import Worker
-from tests.support.history import ASKED, DAY, expected, history, load
+from tests.support.history import ASKED, DAY, expected, history
 from tests.support.rows import NOW, Warehouse, run
 from warehouse import keeper
 from warehouse.errors import UpshotError
@@ -36,21 +36,6 @@ if TYPE_CHECKING:
     from warehouse.paths import WorkspacePaths
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the history in it, partly sealed, closed."""
-    root = tmp_path_factory.mktemp("loaded") / "data"
-    with Warehouse(root) as warehouse:
-        load(warehouse)
-    return root
-
-
-@pytest.fixture
-def copy(loaded: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be spoiled."""
-    return Path(shutil.copytree(loaded, tmp_path / "data"))
 
 
 Rows = list[tuple[Any, ...]]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.crash import wait_for
-from tests.support.history import DAY, answers, expected, history, late, load, send
+from tests.support.history import DAY, answers, expected, history, late, send
 from tests.support.rows import Clock, Warehouse, batch, run, score
 from tests.support.server import Server, serving
 from warehouse.errors import TransientError, UpshotError
@@ -33,21 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the history in it, partly sealed, closed."""
-    root = tmp_path_factory.mktemp("loaded") / "data"
-    with Warehouse(root) as warehouse:
-        load(warehouse)
-    return root
-
-
-@pytest.fixture
-def copy(loaded: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be spoiled."""
-    return Path(shutil.copytree(loaded, tmp_path / "data"))
 
 
 # --- the log's tail -------------------------------------------------------------------------------------------------
