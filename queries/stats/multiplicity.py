@@ -1,4 +1,4 @@
-"""Several comparisons at once: Holm's step-down correction."""
+"""Several comparisons at once: Holm's step-down correction for deciding, Benjamini and Hochberg's for exploring."""
 
 from __future__ import annotations
 
@@ -19,4 +19,19 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     for rank, (p, at) in enumerate(tested):
         largest = max(largest, min(1.0, p * (len(tested) - rank)))
         adjusted[at] = largest
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float | None]) -> list[float | None]:
+    """Return p-values adjusted so that of those below alpha a share of at most alpha is false, on average.
+
+    Benjamini, Hochberg 1995; the comparisons may be independent or positively dependent. A comparison that cannot be
+    tested (None) stays None and does not count.
+    """
+    tested = sorted(((p, at) for at, p in enumerate(p_values) if p is not None), reverse=True)
+    adjusted: list[float | None] = [None] * len(p_values)
+    smallest = 1.0
+    for before, (p, at) in enumerate(tested):
+        smallest = min(smallest, p * len(tested) / (len(tested) - before))
+        adjusted[at] = smallest
     return adjusted

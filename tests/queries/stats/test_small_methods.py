@@ -1,4 +1,4 @@
-"""Holm, sample ratio, sequence, lift, power, belief and bounds, each against an independent answer."""
+"""The methods of a few lines, each against an independent answer."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
-from statsmodels.stats import multitest, power
+from statsmodels.stats import meta_analysis, multitest, power
 
 from queries.stats.aggregates import Difference
-from queries.stats.belief import belief
+from queries.stats.belief import belief, chances_best
 from queries.stats.bounds import Coverage, worst_cases
+from queries.stats.heterogeneity import cochran_q
 from queries.stats.lift import independent_log_variance, lift, paired_log_variance
-from queries.stats.multiplicity import holm
+from queries.stats.multiplicity import benjamini_hochberg, holm
 from queries.stats.power import smallest_detectable, units_needed
+from queries.stats.ranks import mann_whitney
 from queries.stats.ratio import Period, sample_ratio_p
 from queries.stats.sequence import half_width, sequence_p, tuning
 
 MULTITEST: Any = multitest
+META: Any = meta_analysis
+CHI2: Any = stats.chi2
 T_TEST: Any = power.TTestPower()
 
 
@@ -29,7 +33,7 @@ def difference(value: float, variance: float, units: int) -> Difference:
     return Difference(value, variance, units - 2, units, units / 2, "jackknife_t")
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+@pytest.mark.parametrize("p_values", [[0.3], [0.01, 0.02, 0.03, 0.4], [0.04, 0.01, 0.04, 1.0, 0.0], [0.9, 0.8, 0.7]])
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     """Adjusted p-values are those of statsmodels' multipletests."""
     assert holm(p_values) == pytest.approx(list(MULTITEST.multipletests(p_values, method="holm")[1]))
@@ -38,6 +42,18 @@ def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
 def test_holm_does_not_count_what_cannot_be_tested() -> None:
     """An untestable comparison stays without p and does not make the others' larger."""
     assert holm([None, 0.02, None, 0.03]) == [None, 0.04, None, 0.04]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_benjamini_hochberg_is_that_of_scipy(p_values: list[float]) -> None:
+    """Adjusted p-values are those of scipy's false_discovery_control."""
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values), rel=1e-12)
+
+
+def test_benjamini_hochberg_does_not_count_what_cannot_be_tested() -> None:
+    """An untestable comparison stays without p and does not make the others' larger."""
+    assert benjamini_hochberg([None, 0.02, None, 0.03, 0.5]) == [None, 0.045, None, 0.045, 0.5]
+    assert benjamini_hochberg([]) == []
 
 
 @given(st.lists(st.integers(40, 500), min_size=2, max_size=5), st.integers(1, 4))
@@ -164,3 +180,87 @@ def test_worst_cases_are_those_of_every_way_to_fill_in() -> None:
     first, second = Coverage(5, 3, 2 / 3), Coverage(4, 3, 1 / 3)
     fillings = [(2 + a) / 5 - (1 + b) / 4 for a in (0, 1, 2) for b in (0, 1)]
     assert worst_cases(first, second, 0, 1) == pytest.approx((min(fillings), max(fillings)))
+
+
+def test_chance_to_be_best_of_two_is_the_normal_closed_form() -> None:
+    """Phi of the difference over its error; the lower one's when lower is better."""
+    chance = float(stats.norm.cdf((0.4 - 0.1) / math.sqrt(0.04 + 0.01)))
+    assert chances_best([0.4, 0.1], [0.04, 0.01]) == pytest.approx([chance, 1 - chance], abs=1e-5)
+    assert chances_best([0.4, 0.1], [0.04, 0.01], higher_is_better=False) == pytest.approx(
+        [1 - chance, chance], abs=1e-5
+    )
+
+
+@given(
+    st.lists(st.tuples(st.floats(-2, 2), st.floats(0.01, 3)), min_size=2, max_size=6),
+    st.integers(0, 2**32),
+    st.booleans(),
+)
+def test_chances_to_be_best_are_how_often_each_is(arms: list[tuple[float, float]], seed: int, higher: bool) -> None:  # noqa: FBT001
+    """Drawn 20,000 times (four errors); they add up to 1."""
+    means, sds = np.array(arms).T
+    chances = chances_best(list(means), list(sds**2), higher_is_better=higher)
+    drawn: Any = np.random.default_rng(seed).normal(means, sds, (20_000, len(arms)))
+    best: Any = drawn.argmax(axis=1) if higher else drawn.argmin(axis=1)
+    assert sum(chances) == pytest.approx(1)
+    for at, chance in enumerate(chances):
+        seen = np.count_nonzero(best == at) / 20_000
+        assert chance == pytest.approx(seen, abs=5 * math.sqrt(chance * (1 - chance) / 20_000) + 1e-3)
+
+
+def test_chances_to_be_best_of_sharp_and_wide_arms() -> None:
+    """An arm a thousand times sharper than the other, and one without any variance, are seen (closed form)."""
+    for sharp in (1e-3, 0.0):
+        chance = float(stats.norm.cdf(0.7 / math.hypot(sharp, 1)))
+        assert chances_best([0.7, 0.0], [sharp**2, 1.0]) == pytest.approx([chance, 1 - chance], abs=1e-4)
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0.01, 4)), min_size=2, max_size=8))
+def test_heterogeneity_is_statsmodels_cochran_q(segments: list[tuple[float, float]]) -> None:
+    """Q of a fixed-effect meta-analysis of the segments (statsmodels' combine_effects), p by scipy."""
+    differences, variances = (list(column) for column in zip(*segments, strict=True))
+    made = cochran_q(differences, variances)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of what it makes of a Q of 0
+        oracle = META.combine_effects(np.array(differences), np.array(variances))
+    assert made is not None
+    assert (made.statistic, made.df) == (pytest.approx(oracle.q, abs=1e-9), len(segments) - 1)
+    assert made.p == pytest.approx(CHI2.sf(oracle.q, len(segments) - 1), rel=1e-6)
+
+
+def test_segments_alike_are_rarely_told_apart() -> None:
+    """Over 2000 sets of five equal segments p is below 5 % in 3.5 to 6.5 %; real differences are found."""
+    generator = np.random.default_rng(9)
+    variances = [0.1, 0.2, 0.4, 0.1, 1.0]
+    found = [cochran_q(list(generator.normal(0.3, np.sqrt(variances))), variances) for _ in range(2000)]
+    assert 0.035 <= np.mean([one is not None and one.p <= 0.05 for one in found]) <= 0.065
+    apart = cochran_q([1.0, -1.0], [0.01, 0.01])
+    assert apart is not None and 0 < apart.p < 1e-9
+
+
+def test_one_segment_with_variance_is_nothing_to_compare() -> None:
+    """Segments without variance do not count."""
+    assert cochran_q([1.0, 2.0, 3.0], [0.5, None, 0.0]) is None
+    assert cochran_q([1.0, 2.0, 7.0, 2.5], [0.5, 0.3, None, 0.0]) == cochran_q([1.0, 2.0], [0.5, 0.3])
+
+
+@given(
+    st.lists(st.integers(-8, 8), min_size=1, max_size=14),
+    st.lists(st.integers(-8, 8), min_size=1, max_size=14),
+)
+def test_mann_whitney_is_scipys_with_ties(first: list[int], second: list[int]) -> None:
+    """The normal approximation, corrected for ties; when all values are equal there is nothing to say."""
+    made = mann_whitney(np.array(first, float), np.array(second, float))
+    if len({*first, *second}) == 1:
+        assert made is None
+        return
+    assert made == pytest.approx(stats.mannwhitneyu(first, second).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (3, 4), (8, 8), (2, 40), (50, 7), (9, 9), (120, 80)])
+def test_mann_whitney_is_scipys_without_ties(counts: tuple[int, int]) -> None:
+    """Exact with few units, approximate with many."""
+    generator = np.random.default_rng(10)
+    for shift in (0.0, 1.0, 9.0):
+        first, second = generator.normal(shift, 1, counts[0]), generator.normal(0, 2, counts[1])
+        assert mann_whitney(first, second) == pytest.approx(stats.mannwhitneyu(first, second).pvalue, rel=1e-9)
+    assert mann_whitney(np.ones(0), np.ones(3)) is None
