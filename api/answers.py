@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
+from api.accept import by_preference
 from api.request_log import note
 from api.requests import services
 from queries.formats import ACCEPTED, MEDIA_TYPES
@@ -53,7 +54,7 @@ def format_of(request: Request, given: str | None = None) -> str:
             raise InputError(f"format is {shown(given)}, must be one of {known}")
         return given
     accept = request.headers.get("accept", "")
-    for name in _by_preference(accept):
+    for name in by_preference(accept):
         if name in ACCEPTED:
             return ACCEPTED[name]
         if name in ("*/*", "application/*", ""):
@@ -63,21 +64,3 @@ def format_of(request: Request, given: str | None = None) -> str:
     raise InputError(
         f"Accept is {shown(accept)}, and answers are one of {', '.join(sorted(ACCEPTED))}", code="bad_parameter"
     )
-
-
-def _by_preference(accept: str) -> list[str]:
-    """Return the media types of an Accept header, the liked best first (RFC 9110, section 12.5.1)."""
-    ranked: list[tuple[float, str]] = []
-    for part in accept.split(","):
-        name, _, parameters = part.partition(";")
-        quality = 1.0
-        for parameter in parameters.split(";"):
-            key, _, value = parameter.partition("=")
-            if key.strip().lower() == "q":
-                try:
-                    quality = float(value)
-                except ValueError:
-                    quality = 0.0
-        if quality > 0:
-            ranked.append((quality, name.strip().lower()))
-    return [name for _, name in sorted(ranked, key=lambda pair: -pair[0])]

@@ -10,6 +10,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from api.pages.tables import Table as ReportTable
+
 _SMALLEST_P = 0.001
 _STYLES = {"winner": "bold green", "winner_set": "bold green", "invalid": "bold red", "winner_blocked": "bold red"}
 
@@ -22,12 +24,41 @@ def show(console: Console, report: dict[str, Any]) -> None:
     kind = Text(verdict["kind"].replace("_", " ").upper(), style=_STYLES.get(verdict["kind"], "bold yellow"))
     console.print(kind + Text(f"  {verdict['sentence'].replace('`', '')}", style="not bold"))
     console.print(_variants(report))
+    if report.get("secondary") or report.get("segments") or report.get("trust"):
+        _further(console, report)
+
+
+def _further(console: Console, report: dict[str, Any]) -> None:
+    """Print what stands beside the verdict: secondary scores, segments, how far tests can be trusted here."""
+    from api.pages.tables import tables, trust  # noqa: PLC0415 - the pages take a tenth of a second to load
+
+    own = tables(report)
+    if own.secondary:
+        console.print(Text("\nsecondary scores, corrected together", style="dim"))
+        console.print(_drawn(own.secondary, ("Score", "Variant", "Difference", "p adjusted", "It says")))
+    for segment in own.segments:
+        console.print(Text(f"\n{segment.title}. {' '.join(segment.facts)}", style="dim"))
+        console.print(_drawn(segment.table, ("Segment", "Units", "Difference", "p adjusted")))
+    if told := trust(report):
+        console.print(Text(f"\n{told}"))
+
+
+def _drawn(table: ReportTable, heads: tuple[str, ...]) -> Table:
+    """Return some columns of a report's table for a terminal."""
+    drawn = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
+    kept = [at for at, column in enumerate(table.columns) if column.head in heads]
+    for at in kept:
+        column = table.columns[at]
+        drawn.add_column(column.head.lower(), justify="right" if column.is_number else "left")
+    for row in table.rows:
+        drawn.add_row(*(Text(row.cells[at].text) for at in kept))
+    return drawn
 
 
 def _variants(report: dict[str, Any]) -> Table:
     level = f"{100 * (1 - (_alpha(report) or 0.05)):g}% CI"
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("variant", no_wrap=True)
+    table.add_column("variant", overflow="fold", min_width=8)  # a narrow terminal folds names, never figures
     for name in ("units", "scored", "mean", level, "vs control", level, "p"):
         table.add_column(name, justify="right", no_wrap=True)
     compared = {row["variant"]: row for row in report["comparisons"]}

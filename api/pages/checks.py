@@ -57,17 +57,19 @@ def _p(value: object) -> str:
     return text if text == DASH else f"p {text}"
 
 
-def _sample_ratio(srm: Body) -> Check:
+def _sample_ratio(srm: Body, *, paired: bool) -> Check:
     tone = _tone_of_srm(finite(srm.get("p")))
     meaning = {
         "good": "Units arrived in the expected proportions.",
         "warn": "Units arrived a little off the expected proportions.",
         "bad": "Units did not arrive in the expected proportions: the variants may not be comparable.",
-        "neutral": "Not tested.",
+        "neutral": "Every unit meets every variant, so there is no ratio to test." if paired else "Not tested.",
     }[tone]
     observed, expected = inside(srm, "observed"), inside(srm, "expected")
     rows = [(variant, number(count), number(expected.get(variant))) for variant, count in observed.items()]
-    table = (("Variant", "Units", "Expected"), *rows) if rows else ()
+    if all(wanted == DASH for _, _, wanted in rows):
+        rows = [row[:2] for row in rows]
+    table = (("Variant", "Units", "Expected")[: len(rows[0])], *rows) if rows else ()
     return Check("Sample ratio", tone, _p(srm.get("p")), meaning, ("health", "srm", "p"), table)
 
 
@@ -88,8 +90,10 @@ def _missingness(missing: Body, reasons: list[str], flags: list[str]) -> Check:
     return Check("Missing scores", tone, figure, meaning, ("health", "missingness", "p"), table)
 
 
-def _contamination(count: float | None, reasons: list[str]) -> Check:
-    if "contaminated" in reasons:
+def _contamination(count: float | None, reasons: list[str], *, paired: bool) -> Check:
+    if paired:
+        tone, meaning = "good", "Every unit meets every variant: the comparison is within units."
+    elif "contaminated" in reasons:
         tone, meaning = "bad", "Too many units met more than one variant."
     elif count:
         tone, meaning = "warn", "Units that met more than one variant; they are left out."
@@ -111,11 +115,11 @@ def _open_runs(count: float | None) -> Check:
 def health(report: Body) -> list[Check]:
     """Return the health checks of a report, in the order in which they can spoil it."""
     found, verdict = inside(report, "health"), inside(report, "verdict")
-    reasons, flags = names(verdict, "reasons"), names(verdict, "flags")
+    reasons, flags, paired = names(verdict, "reasons"), names(verdict, "flags"), report.get("design") == "paired"
     return [
-        _sample_ratio(inside(found, "srm")),
+        _sample_ratio(inside(found, "srm"), paired=paired),
         _missingness(inside(found, "missingness"), reasons, flags),
-        _contamination(finite(found.get("contaminated_units")), reasons),
+        _contamination(finite(found.get("contaminated_units")), reasons, paired=paired),
         _open_runs(finite(found.get("open_runs"))),
     ]
 
@@ -133,15 +137,19 @@ class Reading:
     is_ours: bool
     differs: bool
     """It would name a winner that the report does not name."""
+    place: tuple[str, int]
+    """Where it stands in the report: the list and the place in it."""
 
 
 def _announced(entry: Body, variant: str, level: float, *, higher_is_better: bool) -> tuple[str, bool]:
     """Return what a plain p < alpha test announces, and whether it crowns the variant."""
     p, difference = finite(entry.get("p")), finite(entry.get("difference"))
-    if p is None or difference is None:
+    if p is None:
         return "nothing: it could not be computed", False
     if p >= level or difference == 0:
         return "names no winner", False
+    if difference is None:
+        return "finds a difference", False
     crowns = (difference > 0) == higher_is_better
     return (f"crowns {variant}" if crowns else f"calls {variant} worse"), crowns
 
@@ -166,10 +174,15 @@ def readings(report: Body) -> list[Reading]:
     sensitivities = entries(report, "sensitivity")
     kinds = sorted(dict.fromkeys(str(entry.get("what")) for entry in sensitivities), key=lambda kind: kind != NAIVE)
     found: list[Reading] = []
+    where = {id(entry): at for at, entry in enumerate(sensitivities)}
     for place, comparison in enumerate(entries(report, "comparisons")):
         variant = str(comparison.get("variant"))
         says, crowned = _ours(report, comparison, variant)
-        found.append(_reading("This report", variant, comparison, says, is_ours=True, differs=False))
+        found.append(
+            _reading(
+                "This report", variant, comparison, says, is_ours=True, differs=False, place=("comparisons", place)
+            )
+        )
         for kind in kinds:
             alike = [entry for entry in sensitivities if str(entry.get("what")) == kind]
             own = [entry for entry in alike if entry.get("variant") == variant] or [
@@ -179,11 +192,23 @@ def readings(report: Body) -> list[Reading]:
                 said, crowns = _announced(entry, variant, level, higher_is_better=higher)
                 differs = crowns and not crowned
                 what = words.sensitivity(kind)
-                found.append(_reading(what, variant, entry, said, is_ours=False, differs=differs))
+                found.append(
+                    _reading(
+                        what,
+                        variant,
+                        entry,
+                        said,
+                        is_ours=False,
+                        differs=differs,
+                        place=("sensitivity", where[id(entry)]),
+                    )
+                )
     return found
 
 
-def _reading(what: str, variant: str, entry: Body, says: str, *, is_ours: bool, differs: bool) -> Reading:
+def _reading(
+    what: str, variant: str, entry: Body, says: str, *, is_ours: bool, differs: bool, place: tuple[str, int]
+) -> Reading:
     return Reading(
         what,
         variant,
@@ -193,4 +218,5 @@ def _reading(what: str, variant: str, entry: Body, says: str, *, is_ours: bool, 
         says,
         is_ours,
         differs,
+        place,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 DASH = "\N{EN DASH}"
 """Stands for a number that does not exist."""
@@ -17,6 +18,10 @@ DASH = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
 _SIGNIFICANT = 3
 _SMALLEST_FIXED, _LARGEST_FIXED = 1e-4, 1e9
+_MOST_DECIMALS = 6
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
+_UNITS = {"d": (86_400, "day"), "h": (3_600, "hour"), "m": (60, "minute"), "s": (1, "second")}
+"""Letter of a duration -> its seconds and name, the longest first."""
 
 
 def finite(value: object) -> float | None:
@@ -91,45 +96,70 @@ def chance(value: object) -> str:
     return percent(share)
 
 
+def fixed(value: object, decimals: int, *, plus: bool = False, unit: str = "") -> str:
+    """Return a number with so many decimals, so that a column of them lines up."""
+    real = finite(value)
+    if real is None:
+        return DASH
+    text = f"{real:,.{decimals}f}"
+    return _signed((text if any(digit in text for digit in "123456789") else text.lstrip("-")) + unit, plus=plus)
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How the values of one score are written: booleans as percent and points, anything else as it is."""
+    """How the values of one score are written: booleans as percent and points, anything else as it is.
+
+    With `decimals` (see `fitted`) all values have as many; without, each has the digits it needs.
+    """
 
     kind: str | None
+    decimals: int | None = None
+
+    @property
+    def _factor(self) -> float:
+        return 100.0 if self.kind == "boolean" else 1.0
+
+    def fitted(self, intervals: Iterable[object]) -> Scale:
+        """Return the scale that writes two significant digits of what these intervals leave open, in the median."""
+        widths = sorted(high - low for low, high in filter(None, map(interval, intervals)) if high > low)
+        if not widths:
+            return self
+        typical = widths[len(widths) // 2] / 4 * self._factor  # about a standard error
+        decimals = max(0, 1 - math.floor(math.log10(typical))) if typical else _MOST_DECIMALS + 1
+        return Scale(self.kind, decimals if decimals <= _MOST_DECIMALS and typical < _LARGEST_FIXED else None)
+
+    def _written(self, value: object, *, plus: bool, unit: str) -> str:
+        real = finite(value)
+        if self.decimals is None or real is None or abs(real) * self._factor >= _LARGEST_FIXED:
+            return percent(value, plus=plus, unit=unit) if self.kind == "boolean" else number(value, plus=plus)
+        return fixed(real * self._factor, self.decimals, plus=plus, unit=unit if self.kind == "boolean" else "")
 
     def value(self, value: object) -> str:
         """Return a value or mean of the score."""
-        return percent(value) if self.kind == "boolean" else number(value)
+        return self._written(value, plus=False, unit="%")
 
     def difference(self, value: object) -> str:
         """Return a signed difference of two means."""
-        return percent(value, plus=True, unit=" pts") if self.kind == "boolean" else number(value, plus=True)
+        return self._written(value, plus=True, unit=" pts")
 
     def spread(self, value: object) -> str:
         """Return a standard deviation or standard error, unsigned, in the unit of a difference."""
-        return percent(value, unit=" pts") if self.kind == "boolean" else number(value)
-
-    def tick(self, value: float) -> str:
-        """Return a place on the axis of differences, as short as it is exact."""
-        return _signed(f"{100 * value if self.kind == 'boolean' else value:.6g}", plus=True)
+        real = finite(value)
+        if self.decimals is not None and real and 0 < real * self._factor < 0.5 * 10.0**-self.decimals:
+            return f"< {self._written(10.0**-self.decimals / self._factor, plus=False, unit=' pts')}"
+        return self._written(value, plus=False, unit=" pts")
 
     def interval(self, value: object) -> str:
         """Return an interval of means, `58.1 to 64.2%`."""
         ends = interval(value)
         if ends is None:
             return DASH
-        if self.kind == "boolean":
-            return f"{percent(ends[0], unit='')} to {percent(ends[1])}"
-        return f"{number(ends[0])} to {number(ends[1])}"
+        return f"{self._written(ends[0], plus=False, unit='')} to {self._written(ends[1], plus=False, unit='%')}"
 
     def difference_interval(self, value: object) -> str:
         """Return an interval of differences, `+3.1 to +9.0`."""
         ends = interval(value)
-        if ends is None:
-            return DASH
-        if self.kind == "boolean":
-            return " to ".join(percent(end, plus=True, unit="") for end in ends)
-        return " to ".join(number(end, plus=True) for end in ends)
+        return DASH if ends is None else " to ".join(self._written(end, plus=True, unit="") for end in ends)
 
 
 def percent_interval(value: object) -> str:
@@ -148,6 +178,18 @@ def moment(value: object) -> str:
         return value
     utc = parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
     return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
+
+
+def lasting(value: object) -> str:
+    """Return a duration of the API, such as `72h` or `361.095s`, in words: `3 days`, `6.02 minutes`."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return DASH if value is None else str(value)
+    seconds = float(match[1]) * _UNITS[match[2]][0]
+    size, name = next(((size, name) for size, name in _UNITS.values() if seconds >= size), _UNITS["s"])
+    amount = seconds / size
+    told = number(int(amount)) if amount == int(amount) else number(amount)
+    return f"{told} {name}{'' if told == '1' else 's'}"
 
 
 def plain(value: Any) -> str:

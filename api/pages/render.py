@@ -1,7 +1,8 @@
-"""The four pages: bodies of the HTTP API in, complete HTML documents out."""
+"""The pages: bodies of the HTTP API in, complete HTML documents out."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from urllib.parse import quote, urlencode
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
 from markupsafe import Markup, escape
 
-from api.pages import charts, checks, numbers, queries, words
+from api.pages import charts, checks, numbers, queries, specs, words
+from api.pages import tables as report_tables
 from api.pages.body import Body, entries, inside
 from api.pages.notes import Notes, notes_of
 
@@ -29,9 +31,10 @@ def experiment_path(name: str, score: str | None = None) -> str:
     return f"/experiments/{quote(name, safe='')}" + (f"?{urlencode({'score': score})}" if score else "")
 
 
-def report_path(name: str, score: str | None = None) -> str:
-    """Return the address of an experiment's report as JSON."""
-    return f"/v1{experiment_path(name)}/report" + (f"?{urlencode({'score': score})}" if score else "")
+def report_path(name: str, score: str | None = None, form: str = "json") -> str:
+    """Return the address of an experiment's report in a format: json, html, md, svg or png."""
+    given = {"format": form} | ({"score": score} if score else {})
+    return f"/v1{experiment_path(name)}/report?{urlencode(given)}"
 
 
 def sql_path(query: str) -> str:
@@ -145,21 +148,84 @@ def _counts(tables: Sequence[Body]) -> list[tuple[str, int]]:
     return sorted(((name, count) for name, count in counted if count), key=lambda pair: (-pair[1], pair[0]))
 
 
-def experiment(report: Body) -> str:
-    """Return the page of one experiment from its report (DESIGN section 11); every number may be null."""
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart in a page: what it shows, and its SVG."""
+
+    label: str
+    markup: Markup
+
+
+def _drawing(name: str, svg: str) -> Drawing:
+    """Return a chart as a picture with a name; its text was escaped by whoever drew it from the specification."""
+    label = specs.DESCRIPTIONS[name]
+    head, opening, rest = svg.partition("<svg ")
+    named = Markup('<svg role="img" aria-label="{}" ').format(label) if opening else Markup()
+    return Drawing(label, Markup(head) + named + Markup(rest))  # noqa: S704 - drawn from data, see `api.pages.specs`
+
+
+def charts_shown(report: Body) -> dict[str, specs.Spec]:
+    """Return the charts that the page of a report shows, by name: those with figures, and what the eye should see.
+
+    Units that arrived as expected need no picture, nor does one day alone; their figures stand in the tables.
+    """
+    made = {name: build(report) for name, build in specs.CHARTS.items()}
+    if checks.health(report)[0].tone not in {"warn", "bad"}:
+        made["sample_ratio"] = None
+    if len({row.get("day") for row in entries(report, "series")}) < 2:  # noqa: PLR2004 - a course has two ends
+        made["series"] = None
+    return {name: specs.untitled(spec) for name, spec in made.items() if spec is not None}
+
+
+def _of_report(report: Body, drawings: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the body of a report is made of; `drawings` are SVG by chart name and may be missing."""
     name, score = str(report.get("experiment")), report.get("score")
-    return _PAGES.get_template("experiment.html").render(
-        report=report,
-        scale=numbers.Scale(report.get("kind")),
-        number_scale=numbers.Scale(None),
-        confidence=_confidence(report),
-        why=notes_of(entries(report, "notes")),
-        forest=charts.forest(entries(report, "comparisons")),
-        series=charts.series(entries(report, "series")),
-        checks=checks.health(report),
-        readings=checks.readings(report),
-        higher_is_better=checks.option(report, "higher_is_better") is not False,
-        runs_query=queries.runs_of(name, str(score) if score else None),
+    return {
+        "report": report,
+        "tables": report_tables.tables(report),
+        "drawings": {chart: _drawing(chart, svg) for chart, svg in drawings.items()},
+        "checks": checks.health(report),
+        "why": notes_of(entries(report, "notes")),
+        "maturity": numbers.lasting(checks.option(report, "maturity")),
+        "false_share": f"{100 * checks.alpha(report):g}%",
+        "methods": report_tables.methods(report),
+        "power": report_tables.power(report),
+        "trust": report_tables.trust(report),
+        "decided": report_tables.decided(report),
+        "statements": report_tables.statements(report),
+        "saved_queries": report_tables.saved_queries(report),
+        "runs_query": queries.runs_of(name, str(score) if score else None),
+    }
+
+
+def experiment(report: Body, drawings: Mapping[str, str] | None = None) -> str:
+    """Return the page of one experiment.
+
+    Args:
+        report: DESIGN section 11; every number may be null.
+        drawings: `charts_shown` of the report as SVG, by name; one that is missing leaves its place to the tables.
+    """
+    return _PAGES.get_template("experiment.html").render(**_of_report(report, drawings or {}), standalone=False)
+
+
+_SHEET = (STATIC / "style.css").read_text("utf-8")
+
+STANDALONE_POLICY = (
+    "default-src 'none'; style-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(_SHEET.encode()).digest()).decode()
+    + "'; img-src data:; form-action 'none'; base-uri 'none'"
+)
+"""The Content-Security-Policy of a report that stands alone: its own style by its digest, and nothing else."""
+
+
+def standalone(report: Body, drawings: Mapping[str, str] | None = None) -> str:
+    """Return a report as one file: its style and pictures inside, no script, no link, nothing that is loaded."""
+    parts = _of_report(report, drawings or {})
+    return _PAGES.get_template("standalone.html").render(
+        **parts,
+        standalone=True,
+        policy=STANDALONE_POLICY,
+        style=Markup(_SHEET),  # noqa: S704 - our own file
     )
 
 

@@ -56,6 +56,8 @@ FLAGS: dict[str, str] = {
     "unit_unknown": "Some runs name no unit and stand for themselves. No winner is named until the unit is known, or "
     "declared to be the run.",
     "several_functions": "Runs of more than one function take part.",
+    "kind_changed": "The score arrives with another kind than the declared one: somebody changed what it measures.",
+    "out_of_range": "Some scores lie outside the declared range.",
     "conflicting_assignment": "Some scores name another variant than the one their run was assigned; the assignment "
     "holds.",
 }
@@ -75,10 +77,14 @@ SENSITIVITIES: dict[str, str] = {
     "winsorised": "Largest 1% of values capped",
     "without_largest_unit": "Without the largest unit",
     "all_scored_runs": "Recent runs included",
+    "mann_whitney": "Ranks instead of values (Mann-Whitney)",
+    "cuped": "Adjusted by each unit's history (CUPED)",
+    "randomization": "Randomisation test over units",
+    "jackknife_t": "t-test over units",
 }
 
 ORIGINS: dict[str, str] = {
-    "request": "this page's address",
+    "request": "the request",
     "declared": "declared",
     "assignments": "seen in assignments",
     "default": "default",
@@ -116,6 +122,13 @@ def method(code: object) -> str:
 def sensitivity(code: object) -> str:
     """Return what a sensitivity analysis does differently."""
     return SENSITIVITIES.get(str(code)) or spelled(str(code))
+
+
+def decided(code: object) -> str:
+    """Return what froze the data of a report."""
+    return {"planned_end": "the planned end", "planned_units": "the planned number of units"}.get(
+        str(code), spelled(str(code))
+    )
 
 
 def origin(code: object) -> str:

@@ -9,7 +9,9 @@ import msgspec
 from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
+from api.pages import render
 from api.requests import caller, services
+from api.routes.forms import MEDIA_TYPES, form_of, written
 from ingest.declare import experiment_declaration, score_definition
 from queries.messages import Ask
 from warehouse.clock import iso
@@ -44,13 +46,24 @@ async def experiments(request: Request) -> dict[str, Any]:
     return {"experiments": await listed(services(request), access.workspace)}
 
 
-@router.get("/v1/experiments/{name:path}/report")
+_CONTENT: dict[str, Any] = {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()}
+
+
+@router.get("/v1/experiments/{name:path}/report", responses={200: {"content": _CONTENT}})
 async def report(request: Request, name: str) -> Response:
-    """Report on an experiment: the verdict, the numbers behind it, and how they were computed."""
+    """Report on an experiment: the verdict, the numbers behind it, and how they were computed.
+
+    `format` (json, html, md, svg, png, vega) outranks Accept; `chart` (effects, series, coverage, segments,
+    sample_ratio) chooses the picture of svg, png and vega. Every other parameter is an option of the report.
+    """
     access = caller(request, "query")
-    return Response(
-        await reported(services(request), access.workspace, name, dict(request.query_params)), media_type=JSON
-    )
+    options = dict(request.query_params)
+    form, chart = form_of(request.headers.get("accept", ""), options.pop("format", None), options.pop("chart", None))
+    made = await reported(services(request), access.workspace, name, options)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+    if form in ("html", "svg"):  # what a browser would run, had it any script
+        headers["Content-Security-Policy"] = f"{render.STANDALONE_POLICY}; frame-ancestors 'none'"
+    return Response(await written(request, made, form, chart), media_type=MEDIA_TYPES[form], headers=headers)
 
 
 @router.get("/v1/experiments/{name:path}")

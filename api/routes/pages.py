@@ -15,6 +15,7 @@ from api.pages import render
 from api.request_log import note
 from api.requests import caller, services
 from api.routes.experiments import listed, reported
+from api.routes.forms import charts_of
 from api.routes.query import described_tables
 from queries.messages import Ask
 from warehouse.errors import UpshotError
@@ -74,7 +75,8 @@ async def experiment(request: Request, name: str) -> HTMLResponse:
     """Show the report of an experiment."""
     access = caller(request, "query")
     body = await reported(services(request), access.workspace, name, dict(request.query_params))
-    return page(render.experiment(msgspec.json.decode(body)))
+    report: dict[str, Any] = msgspec.json.decode(body)
+    return page(render.experiment(report, await charts_of(request, report)))
 
 
 @router.get("/sql")

@@ -7,7 +7,6 @@ under a name, so who may only ask must not change what others see.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -22,8 +21,9 @@ from api.wire import QueryAnswer, SavedQueries, SavedQuery, SavedQueryRequest
 from queries.formats import MEDIA_TYPES
 from queries.messages import Ask, Failure
 from queries.parameters import Parameter, declared, samples, values
+from queries.saved import KIND, found
 from warehouse.clock import iso
-from warehouse.errors import InputError, NotFoundError, shown
+from warehouse.errors import InputError, shown
 from warehouse.options import moment
 from warehouse.workspace import open_workspace
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from warehouse.manifest import Manifest, NamedObject
 
 router = APIRouter()
-
-KIND = "query"
-"""Their kind among the named objects of a workspace."""
 
 OPTIONS = (
     Parameter("limit", "integer", required=False),
@@ -87,18 +84,6 @@ async def within(own: Services, access: Access, work: Callable[[Manifest], Any])
             workspace.manifest.close()
 
     return await asyncio.to_thread(run)
-
-
-def found(manifest: Manifest, name: str, version: int | None) -> NamedObject:
-    """Return a saved query; raises NotFoundError with the nearest name, or the newest version."""
-    saved = manifest.object(KIND, name, version)
-    if saved is not None:
-        return saved
-    newest = manifest.object(KIND, name)
-    if newest is not None:
-        raise NotFoundError(f"the query {shown(name)} has no version {version}, the newest is {newest.version}")
-    near = difflib.get_close_matches(name, [one.name for one in manifest.objects(KIND)], n=1)
-    raise NotFoundError(f"no query is saved as {shown(name)}", hint=f"did you mean {near[0]!r}?" if near else None)
 
 
 @router.put("/v1/queries/{name}", response_model_exclude_unset=True)

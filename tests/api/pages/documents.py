@@ -11,7 +11,7 @@ from typing import Any, cast
 from warehouse.schema import TABLES
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
-REPORTS = ("winner", "naive", "empty")
+REPORTS = ("winner", "naive", "empty", "demo")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&lt;`{{ 7*7 }}"
 
 
@@ -76,6 +76,11 @@ def report(name: str) -> dict[str, Any]:
     return json.loads((Path(__file__).parent / "reports" / f"{name}.json").read_text("utf-8"))
 
 
+def full() -> dict[str, Any]:
+    """Return a report that has every part of DESIGN section 11 and its additions."""
+    return report("winner") | report("additions")
+
+
 def without_numbers(value: Any) -> Any:
     """Return the same body with every number null."""
     if isinstance(value, dict):
@@ -88,7 +93,7 @@ def without_numbers(value: Any) -> Any:
 def hostile(value: Any, key: str = "") -> Any:
     """Return the same body with markup in every text a stranger may write, and in keys that are names."""
     if isinstance(value, dict):
-        named = key in {"observed", "expected", "scored_share", "audit"}
+        named = key in {"observed", "expected", "scored_share", "audit", "queries"} and "unit" not in value
         found = cast("dict[str, Any]", value).items()
         return {(HOSTILE + name if named else name): hostile(entry, name) for name, entry in found}
     if isinstance(value, list):

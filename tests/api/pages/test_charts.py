@@ -47,7 +47,6 @@ def test_positions_follow_from_proportion() -> None:
     row = plot.rows[0]
     assert row.bar is not None
     assert (row.bar.low, row.point, row.bar.high) == pytest.approx((5.36, 50.0, 94.64), abs=0.01)
-    assert [tick.value for tick in plot.axis] == [0, 5, 10]
 
 
 def test_a_very_wide_sequence_does_not_squeeze_the_intervals() -> None:
@@ -60,43 +59,6 @@ def test_a_very_wide_sequence_does_not_squeeze_the_intervals() -> None:
 
 
 def test_nothing_known_draws_nothing() -> None:
-    """Without a single number there are rows without marks, and no axis."""
+    """Without a single number there are rows without marks."""
     plot = charts.forest([{"difference": None, "ci": None, "sequence": {"ci": None}}, {}])
-    assert plot.axis == ()
     assert not any(row.has_marks for row in plot.rows)
-
-
-@given(size, size)
-def test_ticks_are_round_rising_and_within(one: float, other: float) -> None:
-    """There are three to nine ticks, evenly apart, none outside the domain."""
-    axis = charts.domain([one, other])
-    places = charts.ticks(axis)
-    assert 3 <= len(places) <= 9
-    assert places == sorted(set(places))
-    slack = 1e-9 * (axis.high - axis.low)
-    assert axis.low - slack <= places[0] and places[-1] <= axis.high + slack
-
-
-def test_a_course_joins_the_days_of_its_variant() -> None:
-    """Days without a mean are bridged; a single day is a dot; higher means lie higher."""
-    drawn = charts.series(
-        [
-            {"day": "2026-10-01", "variant": "a", "scored_runs": 3, "mean": 0.0},
-            {"day": "2026-10-02", "variant": "a", "scored_runs": 0, "mean": None},
-            {"day": "2026-10-03", "variant": "a", "scored_runs": 4, "mean": 1.0},
-            {"day": "2026-10-02", "variant": "b", "scored_runs": 1, "mean": 0.5},
-        ]
-    )
-    assert drawn is not None
-    a, b = drawn.lines
-    assert (a.variant, a.last, b.variant, b.last) == ("a", 1.0, "b", 0.5)
-    (x1, y1), (x2, y2) = [map(float, point.split()) for point in a.path[1:].split("L")]
-    assert x1 < x2 and y1 > y2
-    assert b.path == "M50.0 50.0h0"
-    assert (drawn.first_day, drawn.last_day, drawn.low, drawn.high) == ("2026-10-01", "2026-10-03", 0.0, 1.0)
-
-
-def test_no_mean_is_no_chart() -> None:
-    """Without a mean on any day there is nothing to draw."""
-    assert charts.series([]) is None
-    assert charts.series([{"day": "2026-10-01", "variant": "a", "scored_runs": 0, "mean": None}]) is None

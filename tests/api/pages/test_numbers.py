@@ -52,20 +52,50 @@ def test_a_probability_is_never_shown_as_0_or_1(p: float) -> None:
         (Scale("boolean").spread(1e-9), "< 0.01 pts"),
         (Scale("numeric").difference(0.04118), "+0.0412"),
         (Scale("numeric").value(1234.5), "1,234"),
-        (Scale("numeric").tick(0.1 + 0.2), "+0.3"),
-        (Scale("boolean").tick(-0.1), f"{MINUS}10"),
-        (Scale("boolean").tick(0.0), "0"),
         (numbers.percent_interval([0.1, 0.25]), "+10.0 to +25.0%"),
         (numbers.number(3.2e-7), "3.20e-07"),
         (numbers.probability(0.00031), "0.0003"),
         (numbers.moment("2026-11-21T09:02:00+01:00"), "21 Nov 2026, 08:02 UTC"),
         (numbers.moment("soon"), "soon"),
+        (numbers.lasting("7d"), "7 days"),
+        (numbers.lasting("72h"), "3 days"),
+        (numbers.lasting("1h"), "1 hour"),
+        (numbers.lasting("361.095s"), "6.02 minutes"),
+        (numbers.lasting("0s"), "0 seconds"),
+        (numbers.lasting(None), DASH),
+        (numbers.lasting("a while"), "a while"),
         (numbers.plain({"a": "é"}), '{"a": "é"}'),
     ],
 )
 def test_figures_read_as_expected(text: str, expected: str) -> None:
     """Percent for booleans, points for their differences, signs on differences, times in UTC."""
     assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "value", "expected"),
+    [
+        ("numeric", 0.058, 0.08013, ["0.080", "+0.080", "0.080"]),
+        ("numeric", 58.0, 1911.2, ["1,911", "+1,911", "1,911"]),
+        ("numeric", 0.058, -7e-11, ["0.000", "0.000", "0.000"]),
+        ("numeric", 0.058, 7e-11, ["0.000", "0.000", "< 0.001"]),
+        ("boolean", 0.1, 0.12334, ["12.3%", "+12.3 pts", "12.3 pts"]),
+        ("boolean", 0.001, 0.000001, ["0.000%", "0.000 pts", "< 0.001 pts"]),
+    ],
+)
+def test_a_column_has_as_many_decimals_as_its_intervals_leave_open(
+    kind: str, width: float, value: float, expected: list[str]
+) -> None:
+    """Two significant digits of a standard error, which is about a quarter of a 95 % interval's width."""
+    scale = Scale(kind).fitted([None, [0.0, width], [None, 1.0]])
+    assert expected == [scale.value(value), scale.difference(value), scale.spread(value)]
+    assert [DASH] * 3 == [scale.value(None), scale.difference(None), scale.spread(None)]
+
+
+@pytest.mark.parametrize("intervals", [[], [None], [[1.0, 1.0]], [[0.0, 1e-30]], [[-1e300, 1e300]]])
+def test_without_a_width_to_fit_numbers_keep_the_digits_they_need(intervals: list[object]) -> None:
+    """Intervals that are missing, empty, too small or too large for a column of decimals change nothing."""
+    assert Scale("numeric") == Scale("numeric").fitted(intervals)
 
 
 @pytest.mark.parametrize("ends", [None, [None, 1.0], [1.0], [1.0, 2.0, 3.0], "ab"])

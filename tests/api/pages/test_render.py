@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from itertools import pairwise
 from typing import Any
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import pages
-from api.pages import numbers, render
+from api.pages import numbers, render, specs
 from tests.api.pages.documents import (
     ERROR,
     HOSTILE,
@@ -20,6 +22,7 @@ from tests.api.pages.documents import (
     RESULT,
     Document,
     Element,
+    full,
     hostile,
     report,
     tables,
@@ -35,8 +38,16 @@ def _home(reports: list[dict[str, Any]], rows: int | None = 5) -> str:
     return pages.home(listed, {body["experiment"]: body for body in reports}, tables(rows), ORIGIN)
 
 
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>a &lt; b</text></svg>'
+
+
+def _drawn(body: dict[str, Any]) -> dict[str, str]:
+    """Return a picture for every chart the page of a report shows."""
+    return dict.fromkeys(render.charts_shown(body), PICTURE)
+
+
 def _every_page() -> dict[str, str]:
-    reports = [report(name) for name in REPORTS]
+    reports = [*(report(name) for name in REPORTS), full()]
     nulls = [without_numbers(body) for body in reports]
     attacks = [hostile(body) for body in reports]
     found = {
@@ -54,18 +65,30 @@ def _every_page() -> dict[str, str]:
         "error": pages.error(404, ERROR),
         "error of attacks": pages.error(404, hostile(ERROR)),
     }
-    for name, plain, null, attack in zip(REPORTS, reports, nulls, attacks, strict=True):
-        found[f"experiment {name}"] = pages.experiment(plain)
-        found[f"experiment {name} of nulls"] = pages.experiment(null)
-        found[f"experiment {name} of attacks"] = pages.experiment(attack)
+    for name, plain, null, attack in zip([*REPORTS, "full"], reports, nulls, attacks, strict=True):
+        found[f"experiment {name}"] = pages.experiment(plain, _drawn(plain))
+        found[f"experiment {name} of nulls"] = pages.experiment(null, _drawn(null))
+        found[f"experiment {name} of attacks"] = pages.experiment(attack, _drawn(attack))
+        found[f"experiment {name} without pictures"] = pages.experiment(plain)
+    return found
+
+
+def _every_file() -> dict[str, str]:
+    reports = {**{name: report(name) for name in REPORTS}, "full": full()}
+    found = {name: pages.standalone(body, _drawn(body)) for name, body in reports.items()}
+    found |= {f"{name} of attacks": pages.standalone(hostile(body)) for name, body in reports.items()}
+    found |= {f"{name} of nulls": pages.standalone(without_numbers(body)) for name, body in reports.items()}
     return found
 
 
 PAGES = _every_page()
+FILES = _every_file()
 every_page = pytest.mark.parametrize("html", PAGES.values(), ids=PAGES.keys())
+every_file = pytest.mark.parametrize("html", FILES.values(), ids=FILES.keys())
+every_document = pytest.mark.parametrize("html", [*PAGES.values(), *FILES.values()], ids=[*PAGES, *FILES])
 
 
-@every_page
+@every_document
 def test_a_page_is_one_well_formed_document(html: str) -> None:
     """Tags nest, ids are unique, there is one h1 and no heading level is left out."""
     document = Document(html)
@@ -88,6 +111,22 @@ def test_a_page_keeps_a_strict_content_security_policy(html: str) -> None:
     assert [address.split("?")[0].split(",")[0] for address in loaded] == ["data:image/svg+xml", "/static/style.css"]
 
 
+@every_file
+def test_a_file_keeps_its_own_policy_and_leads_nowhere(html: str) -> None:
+    """It names one style by its digest, has no script, handler, link or address, and the digest is the style's."""
+    document = Document(html)
+    assert {"script", "img", "iframe", "object", "base", "a", "form"}.isdisjoint(e.tag for e in document.elements)
+    for element in document.elements:
+        assert not [name for name in element.attributes if name.startswith("on") or name in {"style", "src", "srcset"}]
+    assert [link.attributes["href"] for link in document.all("link")] == ["data:,"]
+    [style] = document.all("style")
+    digest = base64.b64encode(hashlib.sha256(style.words.encode()).digest()).decode()
+    [policy] = [e.attributes["content"] for e in document.all("meta") if "http-equiv" in e.attributes]
+    assert policy == render.STANDALONE_POLICY
+    assert f"style-src 'sha256-{digest}'" in render.STANDALONE_POLICY
+    assert "url(" not in style.words and "@import" not in style.words
+
+
 @every_page
 def test_every_link_stays_on_this_server_and_is_encoded(html: str) -> None:
     """Addresses are absolute paths of visible ASCII, or places on the page itself."""
@@ -98,7 +137,7 @@ def test_every_link_stays_on_this_server_and_is_encoded(html: str) -> None:
         assert urlsplit(target).path.partition("/")[2].partition("/")[0] in {"", "sql", "experiments", "v1"}
 
 
-@every_page
+@every_document
 def test_a_page_can_be_used_without_seeing_it(html: str) -> None:
     """Header cells have a scope, controls a label, drawings a name or are hidden; references lead somewhere."""
     document = Document(html)
@@ -117,7 +156,7 @@ def test_a_page_can_be_used_without_seeing_it(html: str) -> None:
             assert element.attributes.get("role") == "region" and element.attributes.get("aria-label")
 
 
-@pytest.mark.parametrize("html", [html for name, html in PAGES.items() if "attacks" in name])
+@pytest.mark.parametrize("html", [html for name, html in {**PAGES, **FILES}.items() if "attacks" in name])
 def test_what_strangers_wrote_stays_text(html: str) -> None:
     """Markup in names, messages and queries is shown as it was written and never becomes an element."""
     document = Document(html)
@@ -141,10 +180,9 @@ def test_the_verdict_comes_first_and_in_words(name: str) -> None:
 def test_the_usual_test_stands_beside_ours() -> None:
     """The page of an experiment without effect says that the per-run test crowns B and this report does not."""
     document = Document(pages.experiment(report("naive")))
-    rows = [row.words.split() for row in document.all("tr") if "usual per-run" in row.words]
-    assert rows == [
-        ["The", "usual", "per-run", "test", "B", "+0.0412", "+0.0188", "to", "+0.0636", "0.0003", "crowns", "B"]
-    ]
+    [at] = [at for at, cell in enumerate(document.elements) if cell.tag == "th" and "usual per-run" in cell.words]
+    cells = [element.words.strip() for element in document.elements[at:] if element.tag == "td"][:5]
+    assert cells == ["B", "+0.041", "+0.019 to +0.064", "0.0003", "crowns B"]
 
 
 def _missing(document: Document) -> list[Element]:
@@ -164,14 +202,71 @@ def test_a_report_of_nulls_has_no_none_or_nan(name: str) -> None:
     assert not re.search(r"\b(None|nan|inf|Undefined)\b", words)
 
 
-def test_the_forest_plot_has_a_row_for_each_comparison() -> None:
-    """Each row draws its interval, its sequence and the zero line; the winner's is coloured."""
-    document = Document(pages.experiment(report("winner")))
-    plots = [e for e in document.all("svg") if (e.attributes.get("class") or "").startswith("forest")]
-    assert [plot.attributes["class"] for plot in plots] == ["forest neutral", "forest good"]
-    assert [plot.attributes["aria-label"] for plot in plots] == [
-        "concise against control: +0.77 pts",
-        "empathetic against control: +12.3 pts",
+def test_a_picture_stands_where_its_figures_are_and_has_a_name() -> None:
+    """Each drawing is an image with a name, its own text escaped as it came; one that is missing leaves no hole."""
+    body = full()
+    document = Document(pages.experiment(body, _drawn(body)))
+    charts = [e for e in document.all("svg") if e.attributes.get("xmlns")]
+    assert [chart.attributes["aria-label"] for chart in charts] == [
+        specs.DESCRIPTIONS[name] for name in ("effects", "series", "coverage", "segments")
+    ]
+    assert {chart.words for chart in charts} == {"a < b"}
+    bare = Document(pages.experiment(body))
+    assert [e for e in bare.all("svg") if e.attributes.get("xmlns")] == []
+    assert bare.all("figure") == []
+
+
+def test_the_sample_ratio_is_drawn_when_it_is_off() -> None:
+    """Units that arrived as expected need no picture; a ratio that is off is shown beside its check."""
+    fine, off = report("winner"), report("winner")
+    off["health"]["srm"]["p"] = 0.0004
+    assert "sample_ratio" not in render.charts_shown(fine)
+    assert "sample_ratio" in render.charts_shown(off)
+
+
+def test_one_day_is_no_course() -> None:
+    """A single day stands in the table of days; a line needs two."""
+    body = report("winner")
+    body["series"] = [row for row in body["series"] if row["day"] == "2026-10-01"]
+    assert "series" not in render.charts_shown(body)
+    assert "2026-10-01" in Document(pages.experiment(body)).words
+
+
+def test_a_paired_design_is_not_called_uncontaminated() -> None:
+    """Where every unit meets every variant the checks say so."""
+    words = Document(pages.experiment(report("winner") | {"design": "paired"})).words
+    assert "Every unit meets every variant: the comparison is within units." in words
+    assert "No unit met more than one variant." not in words
+
+
+def test_the_page_and_the_file_have_the_same_body() -> None:
+    """One template: without the links of the server, page and file say the same words."""
+    body = full()
+    page, file = Document(pages.experiment(body)), Document(pages.standalone(body))
+
+    def said(document: Document) -> str:
+        [main] = document.all("main")
+        return " ".join(main.words.split())
+
+    links = " ".join(link.words for link in page.all("a") if "main" in link.inside)
+    assert links == "as a file Markdown JSON the runs in SQL"
+    assert said(page).replace(f"{links} ", "") == said(file)
+
+
+def test_the_page_says_how_far_tests_can_be_trusted_here() -> None:
+    """The shares of label shuffles stand in one sentence."""
+    assert (
+        "On this traffic, the usual per-run test would name a false winner in 35.2% of 2,000 label shuffles; "
+        "this report in 4.8%." in Document(pages.experiment(full())).words
+    )
+
+
+def test_every_part_of_a_full_report_is_on_the_page_in_its_order() -> None:
+    """Verdict first, then the plot, then what supports it, then how it was computed."""
+    headings = [e.attributes.get("id") for e in Document(pages.experiment(full(), _drawn(full()))).all("h2")]
+    assert headings == [
+        *("verdict", "effect", "series", "variants", "coverage", "health", "guardrails", "secondary", "power"),
+        *("segments", "trust", "unit", "how"),
     ]
 
 
@@ -180,7 +275,7 @@ def test_the_first_page_links_every_experiment_and_every_table_with_rows() -> No
     document = Document(_home([report(name) for name in REPORTS]))
     paths = [urlsplit(link).path for link in document.links()]
     named = [unquote(path.removeprefix("/experiments/")) for path in paths if path.startswith("/experiments/")]
-    assert named == ["support-prompt", "reply-tone", "team/router v2 <beta>"]
+    assert named == ["support-prompt", "reply-tone", "team/router v2 <beta>", "support-prompt"]
     queries = [parse_qs(urlsplit(link).query).get("q", [""])[0] for link in document.links()]
     assert {f"from {table['name']}\nlimit 20" for table in tables()} <= set(queries)
 
