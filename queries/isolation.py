@@ -135,12 +135,13 @@ def limit_time(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def isolate(readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
+def isolate(readable: Iterable[Path], writable: Iterable[Path], allowed: Iterable[str] = ()) -> list[str]:
     """Take network, programs and foreign files from this process; return in words what could not be taken.
 
     Args:
         readable: files and folders of its own, beside Python's and the system's.
         writable: files it may write, and folders it may make files in and remove them from.
+        allowed: system calls that are left to it, by name; a library may need one to start at all.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     machine = platform.machine()
@@ -151,7 +152,9 @@ def isolate(readable: Iterable[Path], writable: Iterable[Path]) -> list[str]:
         missing.append(f"privileges could be gained: {os.strerror(ctypes.get_errno())}")
     if fault := _restrict_files(libc, readable, writable):
         missing.append(f"files are not restricted by the kernel (Landlock): {fault}")
-    if fault := _restrict_calls(libc, *_SYSCALLS[machine]):
+    architecture, refused = _SYSCALLS[machine]
+    refused = {name: number for name, number in refused.items() if name not in set(allowed)}
+    if fault := _restrict_calls(libc, architecture, refused):
         missing.append(f"system calls are not restricted by the kernel (seccomp): {fault}")
     return missing
 

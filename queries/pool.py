@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Ready, frame
-from queries.run import Limits
+from queries.run import Limits, deadline
 from warehouse.errors import QueryError, TransientError
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ WAITING = 64
 QUEUE_SECONDS = 30.0
 """How long a question waits for its turn."""
 
-REPORT_SECONDS = 60.0
-"""The deadline of questions that are not the caller's SQL (reports, lists)."""
 
 _CHUNK = 1 << 20
 
@@ -115,10 +113,7 @@ class Workers:
             UpshotError: the coded error the worker answered, `timeout` when it had to be killed, `rate_limited` when
                 too many questions of the key wait.
         """
-        seconds = REPORT_SECONDS
-        if ask.kind in ("query", "check"):
-            seconds = min(ask.timeout_s or self._limits.seconds, self._limits.max_seconds)
-        reply = await self._crew(workspace).ask(ask, key, max(seconds, 0.0) + GRACE)
+        reply = await self._crew(workspace).ask(ask, key, deadline(ask, self._limits) + GRACE)
         if reply.answer.error is not None:
             raise reply.answer.error.as_error()
         return reply

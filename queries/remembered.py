@@ -60,9 +60,9 @@ class Remembered:
         self._answers.move_to_end(same)
         return self._answers[same]
 
-    def keep(self, ask: Ask, snapshot: str, query: GuardedQuery, answer: Answer, body: bytes) -> None:
-        """Remember an answer over a snapshot, if it is small and will be the same."""
-        if snapshot == self._snapshot and not answer.file and len(body) <= LARGEST and repeatable(query):
+    def keep(self, ask: Ask, snapshot: str, answer: Answer, body: bytes) -> None:
+        """Remember an answer that will be the same over the same snapshot, if it is small."""
+        if snapshot == self._snapshot and not answer.file and len(body) <= LARGEST:
             self._answers[msgspec.json.encode(ask)] = (answer, body)
             if len(self._answers) > MOST:
                 self._answers.popitem(last=False)

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from queries.formats import Writer
     from queries.guard import GuardedQuery
+    from queries.messages import Ask
 
 BATCH_ROWS = 20_000
+
+REPORT_SECONDS = 120.0
+"""The deadline of questions that are not the caller's SQL (reports, lists)."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -37,6 +41,13 @@ class Limits(msgspec.Struct, frozen=True):
     """Size of one answer, whatever its format."""
     max_scan_mb: int = 0
     """Size of the files one query may be given; 0: any."""
+
+
+def deadline(ask: Ask, limits: Limits) -> float:
+    """Return the seconds that a question may take."""
+    if ask.kind not in ("query", "check"):
+        return REPORT_SECONDS
+    return max(min(ask.timeout_s or limits.seconds, limits.max_seconds), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

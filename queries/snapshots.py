@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from queries.saved import found
 from queries.stats.sql import register
 from warehouse.days import Days
 from warehouse.reading import ReadEngine
@@ -46,6 +47,11 @@ class Snapshots:
         self._pin.hold(self._snapshot.version)
         engine.refresh(self._snapshot, entries)
         return engine
+
+    def saved_query(self, name: str) -> str:
+        """Return the text of a saved query in its newest version; raises NotFoundError with the nearest name."""
+        saved = found(self._workspace.manifest, name)
+        return str((saved.body or {})["sql"])
 
     def release(self) -> None:
         """Let the files go; the next question pins its own."""

@@ -27,12 +27,12 @@ from queries.isolation import isolate, limit_resources, limit_time
 from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, Ready, frame
 from queries.parameters import engine_values
 from queries.pruning import moments, wishes
-from queries.remembered import Remembered
-from queries.run import Limits, bind, run
+from queries.remembered import Remembered, repeatable
+from queries.run import Limits, bind, deadline, run
 from queries.snapshots import Snapshots
 from queries.spool import Spool
 from warehouse.engine import Connection, Error, rows_of, serializer
-from warehouse.errors import InputError, QueryError, UpshotError
+from warehouse.errors import InputError, QueryError, UpshotError, shown
 from warehouse.paths import WorkspacePaths
 from warehouse.pruning import NO_WISHES
 from warehouse.schema import TABLES
@@ -50,6 +50,9 @@ THREADS = 2
 
 _MARGIN_SECONDS = 10.0
 """Processor time a question may take beside its deadline's, before the kernel ends the worker."""
+
+FRESH_US = 60_000_000
+"""A report asked again within the same minute over the same data is the same, its `as_of` with it."""
 
 _STATEMENTS = 256
 """Guarded statements that are remembered: dashboards ask the same ones over and over."""
@@ -93,23 +96,48 @@ class Worker:
             case "check":
                 return Answer(), self._check(ask)
             case "report":
-                known_at = known_at_of(ask.options)
-                engine = self._snapshots.engine(past=known_at is not None)
-                made = report(
-                    _rows(engine.cursor(known_at=known_at)),
-                    ask.name,
-                    ask.options,
-                    now_us=ask.now,
-                    snapshot=_snapshot(engine),
-                    check_where=self._check_where,
-                )
-                return Answer(), msgspec.json.encode(made)
+                return self._report(ask)
             case "experiments":
                 return Answer(), msgspec.json.encode({"experiments": experiments(self._trusted())})
             case "scores":
                 return Answer(), msgspec.json.encode({"scores": score_names(self._trusted())})
             case "counts":
                 return Answer(), msgspec.json.encode(self._counts())
+
+    def _report(self, ask: Ask) -> tuple[Answer, bytes]:
+        known_at = known_at_of(ask.options)
+        engine = self._snapshots.engine(past=known_at is not None)
+        snapshot = _snapshot(engine)
+        asked = msgspec.structs.replace(ask, now=ask.now // FRESH_US)
+        if (again := self._remembered.get(asked, snapshot)) is not None:
+            return again
+        cursor = engine.cursor(known_at=known_at)
+        made = report(
+            _rows(cursor),
+            ask.name,
+            ask.options,
+            now_us=ask.now,
+            snapshot=snapshot,
+            check_where=self._check_where,
+            saved_query=partial(self._saved_query, cursor),
+        )
+        answer, body = Answer(), msgspec.json.encode(made)
+        self._remembered.keep(asked, snapshot, answer, body)
+        return answer, body
+
+    def _saved_query(self, cursor: Connection, name: str) -> str:
+        """Return the text of a saved query that can be a metric: guarded, without parameters, (run_id, value)."""
+        sql = self._snapshots.saved_query(name)
+        query = self._guarded(sql, 0)
+        if not repeatable(query):
+            raise InputError(f"the saved query {shown(name)} has another answer each time, and a report must not")
+        columns = self._hinted(query, lambda: bind(cursor, query, [])).columns
+        if missing := [column for column in ("run_id", "value") if column not in columns]:
+            raise InputError(
+                f"the saved query {shown(name)} returns {', '.join(columns)}; as a metric it must return run_id and "
+                f"value, and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            )
+        return query.sql
 
     def _trusted(self) -> Any:
         return _rows(self._snapshots.engine().cursor())
@@ -146,7 +174,8 @@ class Worker:
             spool.discard()
             raise
         answer, body = Answer(facts=facts, file=file), head + body
-        self._remembered.keep(ask, snapshot, query, answer, body)
+        if repeatable(query):
+            self._remembered.keep(ask, snapshot, answer, body)
         return answer, body
 
     def _served(self, ask: Ask, engine: ReadEngine, limits: Limits) -> guard.GuardedQuery:
@@ -301,9 +330,10 @@ def serve(paths: WorkspacePaths, spool: Path, questions: BinaryIO, answers: Bina
         text = _read(questions, int.from_bytes(head, "big"))
         if text is None or _read(questions, BODY_BYTES) is None:
             return
-        limit_time(THREADS * limits.max_seconds + _MARGIN_SECONDS)
         try:
-            answer, body = worker.answer(msgspec.json.decode(text, type=Ask))
+            ask = msgspec.json.decode(text, type=Ask)
+            limit_time(THREADS * deadline(ask, limits) + _MARGIN_SECONDS)
+            answer, body = worker.answer(ask)
         except Exception:  # noqa: BLE001 - a defect is an answer too; this process then ends and is replaced
             traceback.print_exc()
             answers.write(frame(Answer(error=Failure("internal", "the query failed inside the server; see its log"))))

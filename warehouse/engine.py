@@ -5,14 +5,13 @@ DuckDB is never trusted with an acknowledged row: all its tables are in memory a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    import pyarrow as pa
 
 Connection = duckdb.DuckDBPyConnection
 Relation = duckdb.DuckDBPyRelation
@@ -56,8 +55,9 @@ def connect(*, threads: int = 2, memory: str = "1GB", spill: str = "") -> Connec
 
 
 def rows_of(con: Connection, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
-    """Return the rows of trusted SQL with positional parameters."""
-    return con.sql(sql, params=list(parameters)).to_arrow_table()
+    """Return the rows of trusted SQL with positional parameters; none for a statement that gives no rows."""
+    found: Any = con.sql(sql, params=list(parameters))  # None, whatever the stubs say, for a statement without rows
+    return pa.table({}) if found is None else found.to_arrow_table()
 
 
 def lock(con: Connection, folders: Iterable[str] = ()) -> None:

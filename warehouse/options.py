@@ -165,6 +165,28 @@ def _weights(name: str, value: object) -> dict[str, float]:
     return weights
 
 
+DIMENSIONS = ("function_id", "environment", "release", "app_id", "triggering_event_name", "user_id")
+"""Columns of a run by which it can be cut into segments."""
+
+MOST_DIMENSIONS = 8
+_DIMENSION = re.compile(rf"{'|'.join(DIMENSIONS)}|(?:session|attribute):.*\S.*", re.DOTALL)
+
+
+def _segments(name: str, value: object) -> tuple[str, ...]:
+    bound = f"a JSON list of at most {MOST_DIMENSIONS} of {', '.join(DIMENSIONS)}, session:<key>, attribute:<name>"
+    found = [part.strip() for part in value.split(",")] if isinstance(value, str) and value[:1] != "[" else value
+    found = _json(name, found, bound)
+    if not isinstance(found, list):
+        raise _bad(name, value, bound)
+    dimensions = cast("list[object]", found)
+    for item in dimensions:
+        if not isinstance(item, str) or not _DIMENSION.fullmatch(item):
+            raise _bad(name, item, bound)
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise _bad(name, f"a list of {len(dimensions)}", bound)
+    return tuple(dict.fromkeys(cast("list[str]", dimensions)))
+
+
 def _names(name: str, value: object) -> tuple[str, ...]:
     found = _json(name, value, "a JSON list of score names")
     if not isinstance(found, list):
@@ -218,6 +240,7 @@ READERS: dict[str, Callable[[str, object], object]] = {
     "primary_score": _text,
     "secondary_scores": _names,
     "guardrails": _guardrails,
+    "segments": _segments,
 }
 """How each option is read: from the text of a request or the JSON value of a declaration.
 

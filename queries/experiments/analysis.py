@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from queries.experiments.contrasts import Arm, Comparison, Contrasts, arm, mature_arm
+from queries.experiments.beside import NOTHING, Beside
+from queries.experiments.contrasts import Comparison, Contrasts, contrasts_of, distinct
 from queries.experiments.health import Missingness, SampleRatio, missingness, sample_ratio
+from queries.experiments.secondary import SecondaryResult, secondary
+from queries.experiments.segments import Segmented, segmented
 from queries.experiments.sensitivity import Sensitivity, sensitivities, turned
 from queries.experiments.verdict import (
     FEWEST_EFFECTIVE_RUNNING,
@@ -20,23 +23,17 @@ from queries.experiments.verdict import (
     GuardrailFacts,
     decide,
 )
-from queries.stats.comparison import interval
+from queries.stats.belief import chances_best
 from queries.stats.power import smallest_detectable, units_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from queries.experiments.declared import Declared
     from queries.experiments.observations import Observations
     from queries.experiments.options import Options
     from warehouse.options import Guardrail
 
-HEAVY_RUNS_SHARE = 0.15
-"""Share of the sum that the largest 1 % of runs may carry before the tail is heavy."""
-
-HEAVY_UNIT_SHARE = 0.2
 FREQUENT_DEFAULT = 0.05
 """Share of scores of exactly 0.5 from which they look like a default that a scorer wrote."""
 
@@ -76,31 +73,13 @@ class Analysis:
     unknown_unit_runs: int
     open_runs: int
     mature_units: int
+    segments: tuple[Segmented, ...]
+    secondary: tuple[SecondaryResult, ...]
+    chances_best: Mapping[str, float]
 
 
-def contrasts_of(seen: Observations, options: Options, variants: tuple[str, ...]) -> Contrasts:
-    """Return the arms of a report, ready to be compared."""
-    nothing = arm(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    arms = {v: mature_arm(seen.units[v]) if v in seen.units else nothing for v in variants}
-    control = seen.spreads.get(options.control or "")
-    variance = None if control is None else control.moments.variance
-    return Contrasts(
-        arms=arms,
-        shift=seen.low,
-        is_paired=seen.paired,
-        units=_distinct(own.unit for own in arms.values()),
-        prior_sd=None if variance is None else float(np.sqrt(variance)),
-        options=options,
-    )
-
-
-def _distinct(units: Iterable[NDArray[np.int64]]) -> int:
-    several = list(units)
-    return len(np.unique(np.concatenate(several))) if several else 0
-
-
-def analyse(declared: Declared, seen: Observations, guarded: Sequence[tuple[Guardrail, Observations]]) -> Analysis:
-    """Return the figures of a report. `guarded` are the guardrails with what was seen of their scores."""
+def analyse(declared: Declared, seen: Observations, beside: Beside = NOTHING, *, ended: bool = False) -> Analysis:
+    """Return the figures of a report; `ended`: the planned end is reached, and what was seen is cut there."""
     options, variants = declared.options, declared.variants
     control, others = options.control or "", list(variants[1:])
     contrasts = contrasts_of(seen, options, variants)
@@ -109,10 +88,11 @@ def analyse(declared: Declared, seen: Observations, guarded: Sequence[tuple[Guar
     missing = missingness(
         seen.units, _means(contrasts), control, score_range=_range(declared, seen), is_paired=seen.paired
     )
-    mature_units = _distinct(own.unit[own.mature > 0] for own in seen.units.values())
-    guardrails = tuple(result for guardrail, own in guarded for result in _guardrail(guardrail, own, options, variants))
+    mature_units = distinct(own.unit[own.mature > 0] for own in seen.units.values())
+    guardrails = tuple(
+        result for guardrail, own in beside.guardrails for result in _guardrail(guardrail, own, options, variants)
+    )
     unknown = 0 if options.unit == "run" else sum(int(u.runs[~u.known].sum()) for u in seen.units.values())
-    ended = _ended(options, seen, mature_units)
     open_runs = sum(int((own.runs - own.mature).sum()) for own in seen.units.values())
     best, lead = _lead(contrasts, control, comparisons)
     evidence = Evidence(
@@ -122,7 +102,7 @@ def analyse(declared: Declared, seen: Observations, guarded: Sequence[tuple[Guar
         comparisons=comparisons,
         best=best,
         lead=lead,
-        equivalence=tuple(_equivalence(c, options.alpha) for c in comparisons),
+        equivalence=tuple(c.equivalence_ci for c in comparisons),
         srm_p=ratio.p,
         empty_variants=ratio.empty,
         contaminated_share=seen.contaminated_units / seen.all_units if seen.all_units else 0.0,
@@ -132,7 +112,7 @@ def analyse(declared: Declared, seen: Observations, guarded: Sequence[tuple[Guar
         open_runs=open_runs,
         guardrails=tuple(GuardrailFacts(g.guardrail.score, g.variant, g.passes) for g in guardrails),
     )
-    other_ways = sensitivities(seen, contrasts, control, tuple(others))
+    other_ways = sensitivities(seen, contrasts, control, comparisons, beside)
     return Analysis(
         contrasts=contrasts,
         comparisons=comparisons,
@@ -143,10 +123,13 @@ def analyse(declared: Declared, seen: Observations, guarded: Sequence[tuple[Guar
         power=_power(comparisons, options, contrasts.units),
         evidence=evidence,
         finding=decide(evidence),
-        flags=_flags(seen, evidence, missing, contrasts, other_ways),
+        flags=_flags(declared, seen, evidence, missing, contrasts, other_ways),
         unknown_unit_runs=unknown,
         open_runs=open_runs,
         mature_units=mature_units,
+        segments=segmented(beside.dimensions, contrasts, control, others),
+        secondary=secondary(beside.secondary, options, variants),
+        chances_best=_chances_best(contrasts, options),
     )
 
 
@@ -158,17 +141,10 @@ def _means(contrasts: Contrasts) -> dict[str, float]:
 
 def _range(declared: Declared, seen: Observations) -> tuple[float, float] | None:
     """Return what a missing score could have been; None when nothing bounds it."""
-    low, high = declared.score_range
+    low, high = declared.definition.low, declared.definition.high
     if seen.kind == "boolean":
         return 0.0, 1.0
     return None if low is None or high is None else (low, high)
-
-
-def _ended(options: Options, seen: Observations, mature_units: int) -> bool:
-    """Return whether the planned end is reached: a time has passed and what ran by then is mature, or enough units."""
-    if options.planned_units is not None and mature_units >= options.planned_units:
-        return True
-    return options.planned_end is not None and options.as_of >= options.planned_end + (seen.maturity or 0)
 
 
 def _arm_facts(contrasts: Contrasts, control: str, comparisons: tuple[Comparison, ...]) -> tuple[ArmFacts, ...]:
@@ -198,11 +174,6 @@ def _lead(
     return ranked[0][0], contrasts.compare(ranked[0][0], ranked[1][0])
 
 
-def _equivalence(comparison: Comparison, alpha: float) -> tuple[float, float] | None:
-    tested = comparison.tested
-    return None if tested is None else interval(tested.value, tested.variance, tested.df, 2 * alpha)
-
-
 def _guardrail(
     guardrail: Guardrail, seen: Observations, options: Options, variants: tuple[str, ...]
 ) -> list[GuardrailResult]:
@@ -229,7 +200,18 @@ def _power(comparisons: tuple[Comparison, ...], options: Options, units: int) ->
     return Power(largest, units_needed(units, largest, options.margin))
 
 
-def _flags(
+def _chances_best(contrasts: Contrasts, options: Options) -> dict[str, float]:
+    """Return P(best) of each variant whose mean has a standard error; empty when there are not two of them."""
+    found = {variant: own.estimate(options.estimand) for variant, own in contrasts.arms.items()}
+    known = {variant: (e.mean, e.variance) for variant, e in found.items() if e is not None and e.variance}
+    if contrasts.is_paired or len(known) < 2:  # noqa: PLR2004 - best of several; pairs are not independent
+        return {}
+    means, variances = zip(*known.values(), strict=True)
+    return dict(zip(known, chances_best(means, variances, higher_is_better=options.higher_is_better), strict=True))
+
+
+def _flags(  # noqa: PLR0917 - all that a flag may be about
+    declared: Declared,
     seen: Observations,
     evidence: Evidence,
     missing: Missingness,
@@ -242,11 +224,13 @@ def _flags(
     halves = sum(spread.halves for spread in seen.spreads.values())
     scored = sum(spread.moments.count for spread in seen.spreads.values())
     applies = {
-        "heavy_tail": seen.kind == "numeric" and _heavy_tail(seen, contrasts),
+        "heavy_tail": contrasts.heavy,
         "zero_variance": any(s.moments.count > 1 and s.low == s.high for s in seen.spreads.values()),
         "too_few_units": any(arm.effective_units < FEWEST_EFFECTIVE_RUNNING for arm in evidence.arms),
         "fragile": fragile,
         "default_value_frequent": seen.kind == "numeric" and halves > 0 and halves >= FREQUENT_DEFAULT * scored,
+        "kind_changed": _kind_changed(declared, seen),
+        "out_of_range": _out_of_range(declared, seen),
         "mixed_kinds": seen.boolean_scores > 0 and seen.numeric_scores > 0,
         "srm_warning": warned,
         "missing_scores": missing.unscored > 0,
@@ -257,14 +241,14 @@ def _flags(
     return tuple(flag for flag, applied in applies.items() if applied)
 
 
-def _heavy_tail(seen: Observations, contrasts: Contrasts) -> bool:
-    if any((spread.heaviest_share or 0.0) > HEAVY_RUNS_SHARE for spread in seen.spreads.values()):
-        return True
-    return any(_largest_share(own, contrasts.shift) > HEAVY_UNIT_SHARE for own in contrasts.arms.values())
+def _kind_changed(declared: Declared, seen: Observations) -> bool:
+    """Return whether runs have the score in another kind than it was declared."""
+    kind = declared.definition.kind
+    return (kind == "boolean" and seen.numeric_scores > 0) or (kind == "numeric" and seen.boolean_scores > 0)
 
 
-def _largest_share(own: Arm, shift: float) -> float:
-    """Return the share of the sum of scores that the heaviest unit carries; 0 when there is no sum."""
-    sums = np.abs(own.units.totals + shift * own.units.runs)
-    whole = float(sums.sum())
-    return float(sums.max()) / whole if whole > 0 else 0.0
+def _out_of_range(declared: Declared, seen: Observations) -> bool:
+    low, high = declared.definition.low, declared.definition.high
+    if seen.high is None:
+        return False
+    return (low is not None and seen.low < low) or (high is not None and seen.high > high)

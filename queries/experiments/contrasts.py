@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +16,31 @@ from queries.stats.belief import Belief, belief
 from queries.stats.comparison import independent, interval, p_value, paired
 from queries.stats.jackknife import estimate
 from queries.stats.multiplicity import holm
+from queries.stats.proportions import proportions, shares_apart
+from queries.stats.randomization import randomization
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from queries.experiments.observations import VariantUnits
+    from queries.experiments.observations import Observations, VariantUnits
     from queries.experiments.options import Options
     from queries.stats.aggregates import Difference, Estimate, Floats
     from queries.stats.jackknife import Estimand
 
 Interval = tuple[float, float]
+
+FEW_EFFECTIVE_UNITS = 20
+"""Effective units of an arm below which the randomisation test decides, not t."""
+
+MOST_SHUFFLED = 20
+"""Variants beside the control up to which labels are shuffled: with more of them it would take long."""
+
+HEAVY_RUNS_SHARE = 0.15
+"""Share of the sum that the largest 1 % of runs may carry before the tail is heavy."""
+
+HEAVY_UNIT_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,9 @@ def arm(unit: NDArray[np.int64], runs: NDArray[np.int64], totals: Floats) -> Arm
     """Return an arm of the units that have runs."""
     own = runs > 0
     return Arm(unit[own], Units(runs[own].astype(np.float64), totals[own].astype(np.float64)))
+
+
+EMPTY = arm(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
 def mature_arm(seen: VariantUnits) -> Arm:
@@ -82,6 +99,20 @@ def contrast(first: Arm, second: Arm, *, is_paired: bool, estimand: Estimand) ->
     return independent(first.estimate(estimand), second.estimate(estimand))
 
 
+def _one_run_each(units: Units) -> bool:
+    return bool((units.runs == 1).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """The test of a difference that decides."""
+
+    method: str
+    p: float | None
+    interval: Callable[[float], Interval | None]
+    """The interval at 1 - alpha; None where too few units allow none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One variant against another, with all that can be said of the difference; what cannot is None."""
@@ -93,6 +124,8 @@ class Comparison:
     """The difference with the sign that makes positive good."""
     p: float | None
     ci: Interval | None
+    equivalence_ci: Interval | None
+    """At 1 - 2 alpha: two one-sided tests (Schuirmann 1987)."""
     p_adjusted: float | None
     lift: lifts.Lift | None
     sequence_ci: Interval | None
@@ -108,7 +141,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Contrasts:
-    """Everything needed to compare any two arms of a report."""
+    """Everything needed to compare any two arms on one score."""
 
     arms: Mapping[str, Arm]
     shift: float
@@ -119,6 +152,12 @@ class Contrasts:
     prior_sd: float | None
     """Standard deviation of the prior on the difference: that of the control's single runs."""
     options: Options
+    boolean: bool = False
+    """Every score is 0 or 1."""
+    heavy: bool = False
+    """The scores have a heavy tail: t is not to be trusted however many units there are."""
+    shuffles: bool = True
+    """Few units are worth the randomisation test; in many small segments t does, which then errs on the safe side."""
 
     def difference(self, first: str, second: str) -> Difference | None:
         """Return first minus second."""
@@ -131,14 +170,18 @@ class Contrasts:
         if difference is not None:
             improvement = difference.value if self.options.higher_is_better else -difference.value
         tested = difference if difference is not None and difference.testable else None
+        test = None if tested is None else self._test(variant, control, tested)
+        if difference is not None and test is not None:
+            difference = tested = replace(difference, method=test.method)
         rho2 = None if tested is None else self._rho2(tested)
         return Comparison(
             variant=variant,
             control=control,
             difference=difference,
             improvement=improvement,
-            p=None if tested is None else p_value(tested),
-            ci=None if tested is None else interval(tested.value, tested.variance, tested.df, self.options.alpha),
+            p=None if test is None else test.p,
+            ci=None if test is None else test.interval(self.options.alpha),
+            equivalence_ci=None if test is None else test.interval(2 * self.options.alpha),
             p_adjusted=None,
             lift=None if tested is None else self._lift(variant, control, tested),
             sequence_ci=None if tested is None or rho2 is None else self._sequence(tested, rho2),
@@ -146,6 +189,36 @@ class Contrasts:
             sequence_p_adjusted=None,
             belief=self._belief(improvement, tested),
         )
+
+    def _test(self, variant: str, control: str, tested: Difference) -> Test:
+        """Return the test that decides: by what the units are like, never by what it says.
+
+        Booleans with one run a unit: the test of two proportions. Few effective units or a heavy tail: the
+        randomisation test, as far as it can be made. Else t over units.
+        """
+        student = Test(tested.method, p_value(tested), partial(interval, tested.value, tested.variance, tested.df))
+        if self.is_paired:
+            return student
+        first, second = self.arms[variant].units, self.arms[control].units
+        if self.boolean and _one_run_each(first) and _one_run_each(second):
+            counts = self._trues(first), len(first.runs), self._trues(second), len(second.runs)
+            found = proportions(*counts)
+            return student if found is None else Test(found.method, found.p, partial(shares_apart, *counts))
+        if not self.shuffles or (tested.effective_units >= FEW_EFFECTIVE_UNITS and not self.heavy):
+            return student
+        shuffled = randomization(first, second, self.options.estimand)
+        if shuffled is None:
+            return student
+
+        def around(alpha: float) -> Interval | None:
+            critical = shuffled.critical(alpha)
+            half = math.inf if critical is None else critical * tested.standard_error
+            return (tested.value - half, tested.value + half) if math.isfinite(half) else None
+
+        return Test("randomization", shuffled.p, around)
+
+    def _trues(self, units: Units) -> int:
+        return round(float((units.totals + self.shift * units.runs).sum()))
 
     def against(self, control: str, variants: list[str]) -> tuple[Comparison, ...]:
         """Return the comparison of each variant with the control, corrected for their number."""
@@ -206,3 +279,40 @@ def _above_zero(means: Floats, alpha: float) -> bool:
 
 def _corrected(comparison: Comparison, p_adjusted: float | None, sequence_p_adjusted: float | None) -> Comparison:
     return replace(comparison, p_adjusted=p_adjusted, sequence_p_adjusted=sequence_p_adjusted)
+
+
+def contrasts_of(seen: Observations, options: Options, variants: tuple[str, ...]) -> Contrasts:
+    """Return the arms of a score, ready to be compared."""
+    arms = {v: mature_arm(seen.units[v]) if v in seen.units else EMPTY for v in variants}
+    control = seen.spreads.get(options.control or "")
+    variance = None if control is None else control.moments.variance
+    return Contrasts(
+        arms=arms,
+        shift=seen.low,
+        is_paired=seen.paired,
+        units=distinct(own.unit for own in arms.values()),
+        prior_sd=None if variance is None else float(np.sqrt(variance)),
+        options=options,
+        boolean=seen.kind == "boolean",
+        shuffles=len(variants) - 1 <= MOST_SHUFFLED,
+        heavy=seen.kind == "numeric" and _heavy_tail(seen, arms.values()),
+    )
+
+
+def distinct(units: Iterable[NDArray[np.int64]]) -> int:
+    """Return how many units there are in several arms, those in more than one counted once."""
+    several = list(units)
+    return len(np.unique(np.concatenate(several))) if several else 0
+
+
+def _heavy_tail(seen: Observations, arms: Iterable[Arm]) -> bool:
+    if any((spread.heaviest_share or 0.0) > HEAVY_RUNS_SHARE for spread in seen.spreads.values()):
+        return True
+    return any(_largest_share(own, seen.low) > HEAVY_UNIT_SHARE for own in arms)
+
+
+def _largest_share(own: Arm, shift: float) -> float:
+    """Return the share of the sum of scores that the heaviest unit carries; 0 when there is no sum."""
+    sums = np.abs(own.units.totals + shift * own.units.runs)
+    whole = float(sums.sum())
+    return float(sums.max()) / whole if whole > 0 else 0.0

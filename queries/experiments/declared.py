@@ -8,13 +8,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from queries.experiments.observations import Rows, Statement
+from queries.experiments.metrics import QUERY, RUN, run_metric
 from queries.experiments.options import Options, merged, named
-from warehouse.errors import NotFoundError, shown
+from warehouse.errors import InputError, NotFoundError, shown
 from warehouse.options import Guardrail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from queries.experiments.statements import Asker
 
 Weights = dict[str, float]
 
@@ -29,7 +31,7 @@ _CHOICES = """
 SELECT variant, weights::VARCHAR AS weights, strategy, count(*) AS runs, max(ts) AS last_at FROM assignments
 WHERE experiment = ? AND received_at <= make_timestamptz(?) AND ts <= make_timestamptz(?)
 GROUP BY ALL ORDER BY last_at, variant, weights, strategy"""
-_DEFINITION = "SELECT higher_is_better, min AS low, max AS high FROM score_definitions WHERE name = ?"
+_DEFINITION = "SELECT kind, higher_is_better, min AS low, max AS high FROM score_definitions WHERE name = ?"
 _SCORE_NAMES = """
 SELECT name, count(*) AS n FROM scores
 WHERE value IS NOT NULL AND step_id IS NULL AND span_id IS NULL
@@ -49,6 +51,24 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """What was declared of a score; null where nothing was."""
+
+    kind: str | None = None
+    higher_is_better: bool | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """A score that is shown and tested, and does not decide."""
+
+    score: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """An experiment as a report begins with it."""
 
@@ -58,36 +78,21 @@ class Declared:
     """The control first, the others by name."""
     recorded: Mapping[str, Weights]
     """Each choice of weights that assignments recorded, by its text."""
-    score_range: tuple[float | None, float | None]
-    """The declared bounds of the score."""
+    definition: Definition
+    """What was declared of the deciding score."""
+    secondary: tuple[Secondary, ...]
     guardrails: tuple[Guardrail, ...]
     """With their directions decided."""
-    statements: tuple[Statement, ...]
     notes: tuple[Note, ...]
 
 
-class Asker:
-    """Runs statements and keeps them for the receipt."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self.asked: list[Statement] = []
-
-    def __call__(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
-        """Return the rows of a statement."""
-        made = Statement(sql.strip(), parameters)
-        self.asked.append(made)
-        return made.run(self._rows).to_pylist()
-
-
-def declared(rows: Rows, name: str, request: Mapping[str, str], now_us: int) -> Declared:
+def declared(ask: Asker, name: str, request: Mapping[str, str], now_us: int) -> Declared:
     """Return the experiment with its options decided: request, declaration, assignments, default.
 
     Raises:
         NotFoundError: the experiment is neither declared nor seen.
         InputError: `bad_parameter`, naming the option, the value and the bound.
     """
-    ask = Asker(rows)
     notes: list[Note] = []
     options = merged(request, _declaration(ask, name), now_us)
     choices = ask(_CHOICES, name, options.known_at, options.as_of)
@@ -95,6 +100,7 @@ def declared(rows: Rows, name: str, request: Mapping[str, str], now_us: int) -> 
     definition = _definition(ask, options.score)
     options = _with_direction(options, definition)
     recorded = _recorded(choices)
+    _check_weights(options, {choice["variant"] for choice in choices})
     options = _with_weights(options, choices, recorded, notes)
     seen = {choice["variant"] for choice in choices} | set(options.weights or ())
     options = _with_control(options, seen, notes)
@@ -103,9 +109,9 @@ def declared(rows: Rows, name: str, request: Mapping[str, str], now_us: int) -> 
         options=options,
         variants=tuple(others) if options.control is None else (options.control, *others),
         recorded=recorded if options.origin("weights") == "assignments" else {},
-        score_range=(definition.get("low"), definition.get("high")),
+        definition=definition,
+        secondary=tuple(Secondary(score, _higher_is_better(ask, score)) for score in options.secondary_scores),
         guardrails=tuple(_directed(ask, guardrail) for guardrail in options.guardrails),
-        statements=tuple(ask.asked),
         notes=tuple(notes),
     )
 
@@ -125,10 +131,16 @@ def _declaration(ask: Asker, name: str) -> dict[str, object]:
     return {**json_object(row["options"]), **own}
 
 
-def _definition(ask: Asker, score: str | None) -> dict[str, Any]:
-    """Return what was declared of a score; empty when nothing was."""
+def _definition(ask: Asker, score: str | None) -> Definition:
+    """Return what was declared of a score."""
     found = ask(_DEFINITION, score)
-    return found[0] if found else {}
+    return Definition(**found[0]) if found else Definition()
+
+
+def _higher_is_better(ask: Asker, score: str) -> bool:
+    """Return the direction of a score: as declared, else what a run's own properties have, else higher."""
+    stated = _definition(ask, score).higher_is_better
+    return not score.startswith(RUN) if stated is None else stated
 
 
 def json_object(text: str | None) -> dict[str, object]:
@@ -141,7 +153,12 @@ def json_object(text: str | None) -> dict[str, object]:
 
 
 def _with_score(ask: Asker, name: str, options: Options, notes: list[Note]) -> Options:
+    for score in (options.score, *options.secondary_scores, *(guardrail.score for guardrail in options.guardrails)):
+        if score is not None and score.startswith(RUN):
+            run_metric(score)
     if options.score is not None:
+        if options.score.startswith((RUN, QUERY)):
+            return options
         if options.score != options.primary_score and not ask(_SCORE_KNOWN, options.score, options.score):
             known = [row["name"] for row in ask(_SCORE_NAMES, name, options.known_at, options.as_of)]
             raise named("score", options.score, known, "score seen or declared")
@@ -159,22 +176,20 @@ def _with_score(ask: Asker, name: str, options: Options, notes: list[Note]) -> O
     return options.resolved("score", known[0], "default")
 
 
-def _with_direction(options: Options, definition: Mapping[str, Any]) -> Options:
+def _with_direction(options: Options, definition: Definition) -> Options:
     """Decide the direction: an experiment's own speaks of its primary score, a definition of any."""
     own = options.origin("higher_is_better")
     if own == "request" or (own == "declared" and options.score == (options.primary_score or options.score)):
         return options
-    stated = definition.get("higher_is_better")
-    if stated is not None:
-        return options.resolved("higher_is_better", bool(stated), "declared")
-    return options.resolved("higher_is_better", value=True, origin="default")
+    if definition.higher_is_better is not None:
+        return options.resolved("higher_is_better", definition.higher_is_better, "declared")
+    return options.resolved("higher_is_better", not (options.score or "").startswith(RUN), "default")
 
 
 def _directed(ask: Asker, guardrail: Guardrail) -> Guardrail:
     if guardrail.higher_is_better is not None:
         return guardrail
-    stated = _definition(ask, guardrail.score).get("higher_is_better")
-    return Guardrail(guardrail.score, guardrail.margin, stated is not False)
+    return Guardrail(guardrail.score, guardrail.margin, _higher_is_better(ask, guardrail.score))
 
 
 def _recorded(choices: list[dict[str, Any]]) -> dict[str, Weights]:
@@ -210,6 +225,20 @@ def _with_weights(
         return options
     variants = sorted({choice["variant"] for choice in choices})
     return options.resolved("weights", dict.fromkeys(variants, 1.0), "default") if variants else options
+
+
+def _check_weights(options: Options, seen: set[str]) -> None:
+    """Refuse weights of a request that leave a variant out; that more are named is how an empty one is found."""
+    weights = options.weights or {}
+    left_out = sorted(seen - weights.keys())
+    if options.origin("weights") != "request" or not left_out:
+        return
+    unknown = [variant for variant in weights if variant not in seen]
+    if unknown:
+        raise named("weights", unknown[0], left_out, "variant of the experiment")
+    raise InputError(
+        f"weights names no {shown(left_out[0])}, a variant that has runs; give every variant a weight, 0 for none"
+    )
 
 
 def _with_control(options: Options, seen: set[str], notes: list[Note]) -> Options:

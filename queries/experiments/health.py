@@ -41,6 +41,8 @@ class Missingness:
     p: float | None
     scored_share: Mapping[str, float | None]
     unscored: int
+    bounds: Mapping[str, tuple[float, float] | None]
+    """Per variant the differences to the control that the missing scores allow; None without a known range."""
     turns_result: bool
     """The shares differ, by enough, and the missing scores could change the sign of a difference."""
 
@@ -111,24 +113,29 @@ def missingness(
         for variant, seen in units.items()
         if variant in means
     }
+    bounds = {v: _bounds(coverage.get(v), coverage.get(control), score_range) for v in others}
     turned = [
         p is not None
         and p < MISSING_P
         and abs((shares[variant] or 0.0) - (shares[control] or 0.0)) > MISSING_POINTS
-        and not _same_sign(coverage.get(variant), coverage.get(control), score_range)
+        and not _same_sign(bounds[variant])
         for variant, p in zip(others, adjusted, strict=True)
     ]
     return Missingness(
         p=min((p for p in adjusted if p is not None), default=None),
         scored_share=shares,
         unscored=sum(int(seen.mature.sum() - seen.scored.sum()) for seen in units.values()),
+        bounds=bounds,
         turns_result=any(turned),
     )
 
 
-def _same_sign(first: Coverage | None, second: Coverage | None, score_range: tuple[float, float] | None) -> bool:
+def _bounds(
+    first: Coverage | None, second: Coverage | None, score_range: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    return None if first is None or second is None or score_range is None else worst_cases(first, second, *score_range)
+
+
+def _same_sign(bounds: tuple[float, float] | None) -> bool:
     """Return whether no values of the missing scores could turn the sign of the difference."""
-    if first is None or second is None or score_range is None:
-        return False
-    low, high = worst_cases(first, second, *score_range)
-    return low > 0 or high < 0
+    return bounds is not None and (bounds[0] > 0 or bounds[1] < 0)

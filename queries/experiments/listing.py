@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Any
 
 from queries.experiments.declared import json_object
 from warehouse.clock import iso
 
 if TYPE_CHECKING:
-    from queries.experiments.observations import Rows
+    from collections.abc import Callable, Mapping
+
+    from queries.experiments.statements import Rows
 
 _EXPERIMENTS = """
 SELECT name, control, unit, primary_score, options::VARCHAR AS options, declared_at, first_at, last_at
@@ -27,11 +30,27 @@ _SCORES = """
 WITH seen AS (
     SELECT name, list_sort(list(DISTINCT kind)) AS kinds, count(*) AS n, count(DISTINCT run_id) AS runs,
            count(DISTINCT run_id) FILTER (run_id IN (SELECT run_id FROM assignments)) AS assigned_runs,
-           min(ts) AS first_at, max(ts) AS last_at
+           min(ts) AS first_at, max(ts) AS last_at, min(value) AS lowest, max(value) AS highest
     FROM scores GROUP BY name)
 SELECT coalesce(s.name, d.name) AS name, s.* EXCLUDE (name), d.* EXCLUDE (name),
        (SELECT count(DISTINCT run_id) FROM assignments) AS all_assigned
 FROM seen s FULL JOIN score_definitions d ON d.name = s.name ORDER BY 1"""
+
+
+def _beyond(row: Mapping[str, Any]) -> bool:
+    """Return whether any value lies outside the declared range."""
+    low, high = row["min"], row["max"]
+    if row["lowest"] is None:
+        return False
+    return (low is not None and row["lowest"] < low) or (high is not None and row["highest"] > high)
+
+
+_FLAGS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "mixed_kinds": lambda row: len(row["kinds"] or ()) > 1,
+    "kind_changed": lambda row: row["kind"] is not None and bool(set(row["kinds"] or ()) - {row["kind"]}),
+    "out_of_range": _beyond,
+}
+"""What came of a score and is not as before, or not as declared."""
 
 _DEFINED = ("kind", "higher_is_better", "min", "max", "unit", "owner", "description")
 
@@ -74,12 +93,19 @@ def score_names(rows: Rows) -> list[dict[str, Any]]:
             "coverage": (row["assigned_runs"] or 0) / row["all_assigned"] if row["all_assigned"] else None,
             "first_at": _moment(row["first_at"]),
             "last_at": _moment(row["last_at"]),
+            "lowest": _finite(row["lowest"]),
+            "highest": _finite(row["highest"]),
+            "flags": [flag for flag, applies in _FLAGS.items() if applies(row)],
             "declared": None
             if row["declared_at"] is None
             else {**{name: row[name] for name in _DEFINED}, "declared_at": _moment(row["declared_at"])},
         }
         for row in rows(_SCORES, ()).to_pylist()
     ]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _moment(at: dt.datetime | None) -> str | None:

@@ -42,6 +42,7 @@ class Options:
     primary_score: str | None = None
     secondary_scores: tuple[str, ...] = ()
     guardrails: tuple[Guardrail, ...] = ()
+    segments: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 
     def origin(self, name: str) -> Origin:
@@ -74,6 +75,7 @@ class Options:
             values[name] = None if values[name] is None else iso(values[name])
         values["maturity"] = None if self.maturity is None else duration_text(self.maturity)
         values["secondary_scores"] = list(self.secondary_scores)
+        values["segments"] = list(self.segments)
         values["guardrails"] = [
             {"score": g.score, "margin": g.margin, "higher_is_better": g.higher_is_better} for g in self.guardrails
         ]
@@ -110,7 +112,8 @@ def named(name: str, value: str, known: Iterable[str], what: str) -> InputError:
 
 
 def _near(value: str, known: Iterable[str]) -> str | None:
-    near = difflib.get_close_matches(value, list(known), n=1)
+    names = {name.casefold(): name for name in known}
+    near = [names[found] for found in difflib.get_close_matches(value.casefold(), names, n=1)]
     return f"did you mean {near[0]!r}?" if near else None
 
 

@@ -155,13 +155,8 @@ def _early(evidence: Evidence, finding: Finding, words: Words) -> str:
         )
     needed = f" About {words.units_needed:,} more {words.noun} are needed." if words.units_needed else ""
     match finding.reasons[0]:
-        case "too_few_units" if not evidence.units_known:
-            return (
-                "No winner can be named while the unit of some runs is unknown: a thousand runs may be one account"
-                f"{_best(evidence, words)}."
-            )
         case "too_few_units":
-            return f"It is too early to tell: too few {words.noun} have scores yet ({_size(words)}).{needed}"
+            return _too_few(evidence, words, needed)
         case "no_variance":
             return f"It is too early to tell: the scores on {_score(words)} do not vary ({_size(words)})."
         case "not_separated":
@@ -169,6 +164,17 @@ def _early(evidence: Evidence, finding: Finding, words: Words) -> str:
             return f"Some variant beats `{evidence.control}`, but the best cannot be told apart yet{best}."
         case _:
             return f"No winner yet{_best(evidence, words)}.{needed}"
+
+
+def _too_few(evidence: Evidence, words: Words, needed: str) -> str:
+    if not evidence.comparisons:
+        return f"There is nothing to compare yet: `{evidence.control}` is the only variant seen ({_size(words)})."
+    if not evidence.units_known:
+        return (
+            "No winner can be named while the unit of some runs is unknown: a thousand runs may be one account"
+            f"{_best(evidence, words)}."
+        )
+    return f"It is too early to tell: too few {words.noun} have scores yet ({_size(words)}).{needed}"
 
 
 def _because(finding: Finding, words: Words) -> str:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.declare import score_definition
 from queries.experiments.listing import experiments, score_names
 from queries.experiments.report import report
 from tests.support.rows import NOW, assignment, run, score
 from warehouse.engine import rows_of
+from warehouse.log import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +50,18 @@ def test_an_experiment_seen_and_its_scores(warehouse: Warehouse) -> None:
     assert names[0]["declared"] is None
 
 
+def test_a_silent_change_of_kind_or_range_is_flagged(warehouse: Warehouse) -> None:
+    """Several kinds, another kind than declared, a value beyond the declared range; nothing where all is well."""
+    warehouse.append("score_history", score("1", 1.0, name="fine", kind="boolean"))
+    warehouse.append("score_history", score("2", 1.5, name="odd"), score("3", 1.0, name="odd", kind="boolean"))
+    for name in ("fine", "odd"):
+        fields = {"kind": "boolean", "min": 0, "max": 1, "owner": "quality team"}
+        warehouse.log.append(encode({"score_definitions": score_definition(name, fields, NOW)})).result(10)
+    fine, odd = score_names(rows(warehouse))
+    assert (fine["flags"], odd["flags"]) == ([], ["mixed_kinds", "kind_changed", "out_of_range"])
+    assert (odd["lowest"], odd["highest"], odd["declared"]["owner"]) == (1.0, 1.5, "quality team")
+
+
 def test_nothing_to_list(warehouse: Warehouse) -> None:
     """An empty workspace has empty lists."""
     assert experiments(rows(warehouse)) == []
@@ -70,7 +84,7 @@ def test_a_report_over_the_real_tables(warehouse: Warehouse, request_: dict[str,
     if seal:
         warehouse.seal()
     made = report(
-        rows(warehouse), "e", {"where": "status = 'Completed'", **request_}, NOW + 10_000_000, "1.0", lambda text: text
+        rows(warehouse), "e", {"where": "status = 'Completed'", **request_}, NOW + 10_000_000, "1.0", str, str
     )
     assert [(v["units"], v["scored_runs"], v["mean"]) for v in made["variants"]] == [(15, 15, 14.0), (15, 15, 15.0)]
     assert made["options"]["weights"]["origin"] == "assignments"
@@ -81,5 +95,5 @@ def test_a_huge_mean_of_raters_is_no_score(warehouse: Warehouse) -> None:
     """Two raters whose sum leaves the range of doubles: the report still answers."""
     warehouse.append("assignments", assignment("r", "a", NOW, unit="u"))
     warehouse.append("score_history", *(score(str(i), 1.7e308, run_id="r", ts=NOW) for i in range(2)))
-    made = report(rows(warehouse), "e", {}, NOW + 1, "1.0", lambda text: text)
+    made = report(rows(warehouse), "e", {}, NOW + 1, "1.0", str, str)
     assert made["variants"][0]["scored_runs"] in {0, 1}

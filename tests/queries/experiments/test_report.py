@@ -35,12 +35,12 @@ def test_every_key_is_there_and_the_figures_are_welchs() -> None:
     workspace.fill(arms)
     made = workspace.report(control="a")
     assert list(made) == [
-        "experiment", "score", "kind", "design", "as_of", "known_at", "snapshot", "options", "verdict", "variants",
-        "comparisons", "health", "guardrails", "power", "sensitivity", "series", "segments", "audit", "notes",
-        "receipt",
+        "experiment", "score", "kind", "design", "as_of", "known_at", "snapshot", "options", "decided", "verdict",
+        "variants", "comparisons", "health", "guardrails", "secondary", "power", "sensitivity", "series", "segments",
+        "trust", "audit", "notes", "receipt",
     ]  # fmt: skip
     assert set(made["verdict"]) == {"kind", "variants", "reasons", "flags", "sentence"}
-    assert set(made["health"]) == {"srm", "contaminated_units", "missingness", "open_runs"}
+    assert set(made["health"]) == {"srm", "contaminated_units", "missingness", "open_runs", "bounds"}
     first, second = ([x[0] for x in arms[name]] for name in ("b", "a"))
     oracle = stats.ttest_ind(first, second, equal_var=False)
     (comparison,) = made["comparisons"]
@@ -55,7 +55,7 @@ def test_every_key_is_there_and_the_figures_are_welchs() -> None:
     control = made["variants"][0]
     assert set(control) == {
         "variant", "control", "weight", "units", "runs", "mature_runs", "scored_runs", "mean", "sd", "min", "p25",
-        "p50", "p75", "max", "standard_error", "df", "ci", "effective_units", "largest_unit_share",
+        "p50", "p75", "max", "standard_error", "df", "ci", "effective_units", "largest_unit_share", "chance_best",
     }  # fmt: skip
     quartiles = np.quantile(second, [0.25, 0.5, 0.75])
     assert [control[key] for key in ("p25", "p50", "p75")] == pytest.approx(list(quartiles))
@@ -354,6 +354,62 @@ def test_the_receipt_is_a_hash_of_the_report_and_has_every_statement() -> None:
     workspace.fill({"a": noisy(1, 10, 0), "b": noisy(2, 10, 0)})
     made, again = workspace.report(), workspace.report()
     assert made == again
-    assert all("-- parameters: [" in statement for statement in made["receipt"]["sql"])
+    assert all(("-- parameters: [" in statement) == ("?" in statement) for statement in made["receipt"]["sql"])
     other = copy.deepcopy(workspace.report(alpha="0.1"))
     assert other["receipt"]["hash"] != made["receipt"]["hash"]
+
+
+CELLS = st.lists(
+    st.lists(st.integers(-20, 20), min_size=1, max_size=4).map(lambda values: [float(value) for value in values]),
+    min_size=2,
+    max_size=8,
+)
+FIGURES = ("difference", "standard_error", "df", "p", "p_adjusted", "ci")
+
+
+@settings(max_examples=25)
+@given(CELLS, CELLS)
+def test_swapping_the_labels_turns_every_sign(first: list[list[float]], second: list[list[float]]) -> None:
+    """Difference and interval change their sign; error, df and p stay."""
+    made: list[dict[str, object]] = []
+    for arms in ({"a": first, "b": second}, {"a": second, "b": first}):
+        workspace = Workspace()
+        workspace.fill(arms)
+        made.append(workspace.report(control="a")["comparisons"][0])
+    one, other = made
+    for key in ("standard_error", "df", "p"):
+        assert (one[key] is None) == (other[key] is None)
+        assert one[key] is None or one[key] == pytest.approx(other[key], rel=1e-9)
+    assert one["difference"] == pytest.approx(-cast("float", other["difference"]), rel=1e-9, abs=1e-12)
+    if one["ci"] is not None:
+        low, high = cast("tuple[float, float]", other["ci"])
+        assert one["ci"] == pytest.approx([-high, -low], rel=1e-9, abs=1e-9)
+
+
+@settings(max_examples=25)
+@given(CELLS, CELLS, st.randoms(use_true_random=False))
+def test_when_a_units_runs_came_changes_no_final_figure(
+    first: list[list[float]], second: list[list[float]], moved: random.Random
+) -> None:
+    """The same runs on other days, and every score sent twice: the same comparisons."""
+    made: list[list[dict[str, object]]] = []
+    for spread in (False, True):
+        workspace = Workspace()
+        workspace.fill({"a": first, "b": second})
+        if spread:
+            starts = [
+                {"id": f"{v}-{at}-{n}", "started_at": START + DAY * moved.randint(0, 9)}
+                for v, arm in (("a", first), ("b", second))
+                for at, unit in enumerate(arm)
+                for n in range(len(unit))
+            ]
+            workspace.insert("runs", starts)
+            again = [
+                {"run_id": f"{v}-{at}-{n}", "value": value, "ts": START + DAY}
+                for v, arm in (("a", first), ("b", second))
+                for at, unit in enumerate(arm)
+                for n, value in enumerate(unit)
+            ]
+            workspace.score(again)
+        made.append([{k: c[k] for k in FIGURES} for c in workspace.report(control="a", maturity="0s")["comparisons"]])
+    assert made[0] == made[1]

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from queries.experiments.report import report
 from tests.support.command import SHARED
+from warehouse.engine import rows_of
 from warehouse.schema import TABLE
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ START = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
 ALPACA = SHARED / "alpaca-eval-6-models.ndjson"
 
 USED = (
-    "runs", "scores", "score_history", "score_definitions", "experiments", "assignments", "session_runs",
+    "runs", "scores", "score_history", "score_definitions", "experiments", "assignments", "session_runs", "steps",
+    "spans",
 )  # fmt: skip
 
 
@@ -36,6 +38,8 @@ class Workspace:
 
     connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
     versions: int = 0
+    queries: dict[str, str] = field(default_factory=dict[str, str])
+    """Saved queries by name."""
 
     def __post_init__(self) -> None:
         """Make the tables."""
@@ -45,7 +49,7 @@ class Workspace:
             self.connection.execute(f"CREATE TABLE {name} ({columns})")
 
     def rows(self, sql: str, parameters: Sequence[object]) -> pa.Table:
-        return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
+        return rows_of(self.connection, sql, parameters)
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Insert rows; missing columns are null."""
@@ -73,7 +77,7 @@ class Workspace:
     def assign(self, rows: Iterable[Mapping[str, Any]], experiment: str = "e") -> None:
         given = [{"experiment": experiment, "ts": START, "received_at": START, **row} for row in rows]
         self.insert("assignments", given)
-        if not self.connection.execute("FROM experiments WHERE name = ?", [experiment]).fetchall():
+        if not self.connection.execute("SELECT 1 FROM experiments WHERE name = ?", [experiment]).fetchall():
             self.insert("experiments", [{"name": experiment, "unit": "assignment"}])
 
     def score(self, rows: Iterable[Mapping[str, Any]], name: str = "s") -> None:
@@ -107,6 +111,6 @@ class Workspace:
 
     def report(self, name: str = "e", /, **request: str) -> dict[str, Any]:
         """Return the report; every report must be JSON without NaN."""
-        made = report(self.rows, name, request, micros(NOW), "1.0", lambda condition: condition)
+        made = report(self.rows, name, request, micros(NOW), "1.0", str, self.queries.__getitem__)
         json.dumps(made, allow_nan=False)
         return made
