@@ -1,6 +1,6 @@
 # `make help` lists what there is. Nothing is needed but make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak fuzz docs lock wheel
+.PHONY: help setup demo test check bench soak fuzz simulate docs lock wheel
 
 BIN := .venv/bin
 
@@ -42,6 +42,10 @@ soak: ## kill -9 the server's processes 200 times under load; SOAK="--seed N" re
 fuzz: ## mutate SQL against the guard for 10 minutes; FUZZ="--seconds N --seed S"
 	@scripts/setup.sh tests
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
+simulate: ## how often the experiment report errs, beside the usual methods; SIMULATE="--only late --trials 100"
+	@scripts/setup.sh tests
+	@$(BIN)/python -m tests.simulate $(SIMULATE)
 
 docs: ## write the generated reference pages
 	@scripts/setup.sh product

@@ -9,7 +9,7 @@ import numpy as np
 
 from queries.experiments.beside import NOTHING, Beside
 from queries.experiments.contrasts import Comparison, Contrasts, contrasts_of, distinct
-from queries.experiments.health import Missingness, SampleRatio, missingness, sample_ratio
+from queries.experiments.health import Missingness, SampleRatio, doubtful, missingness, sample_ratio
 from queries.experiments.secondary import SecondaryResult, secondary
 from queries.experiments.segments import Segmented, segmented
 from queries.experiments.sensitivity import Sensitivity, sensitivities, turned
@@ -107,6 +107,7 @@ def analyse(declared: Declared, seen: Observations, beside: Beside = NOTHING, *,
         empty_variants=ratio.empty,
         contaminated_share=seen.contaminated_units / seen.all_units if seen.all_units else 0.0,
         missing_turns_result=missing.turns_result,
+        doubtful=doubtful(missing, control, comparisons, ended=ended),
         units_known=unknown == 0,
         ended=ended,
         open_runs=open_runs,
@@ -166,12 +167,14 @@ def _arm_facts(contrasts: Contrasts, control: str, comparisons: tuple[Comparison
 def _lead(
     contrasts: Contrasts, control: str, comparisons: tuple[Comparison, ...]
 ) -> tuple[str | None, Comparison | None]:
-    """Return the variant with the best mean, and it against the second best."""
+    """Return the variant with the best mean, and it against the second best, whichever way round."""
     ahead = {c.variant: c.improvement for c in comparisons if c.improvement is not None}
     ranked = sorted({control: 0.0, **ahead}.items(), key=lambda pair: -pair[1])
     if len(ranked) < 2:  # noqa: PLR2004 - best and second best
         return None, None
-    return ranked[0][0], contrasts.compare(ranked[0][0], ranked[1][0])
+    best, second = ranked[0][0], ranked[1][0]
+    known = next((c for c in comparisons if {c.variant, c.control} == {best, second}), None)
+    return best, known or contrasts.compare(best, second)
 
 
 def _guardrail(

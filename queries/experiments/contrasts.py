@@ -230,13 +230,13 @@ class Contrasts:
     def _rho2(self, difference: Difference) -> float | None:
         """Return the tuning of the sequence; None before it starts.
 
-        The planned size of a comparison is its share of the planned units; without a plan it is the present size.
+        The planned size of a comparison is its share of the planned units; without a plan it is a constant.
         """
         if difference.effective_units < sequence.FIRST_EFFECTIVE_UNITS:
             return None
-        planned = float(difference.units)
+        planned = sequence.UNPLANNED_UNITS
         if self.options.planned_units is not None:
-            planned *= self.options.planned_units / self.units
+            planned = difference.units * self.options.planned_units / self.units
         return sequence.tuning(planned, self.options.alpha_sequence)
 
     def _sequence(self, difference: Difference, rho2: float) -> Interval:

@@ -16,9 +16,12 @@ from queries.stats.ratio import Period, expected, sample_ratio_p
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from queries.experiments.contrasts import Comparison
     from queries.experiments.observations import VariantUnits
 
 MISSING_P = 0.001
+DOUBT_P = 0.05
+"""From here on missing scores may be what made a winner; it takes less to doubt one than to call the rest invalid."""
 MISSING_POINTS = 0.02
 """Shares of scored runs that differ this little cannot turn a result around."""
 
@@ -39,6 +42,9 @@ class Missingness:
     """Share of mature runs that have the score, per variant, and whether it differs between them."""
 
     p: float | None
+    """The smallest of `ps`."""
+    ps: Mapping[str, float | None]
+    """Per variant but the control, corrected for their number."""
     scored_share: Mapping[str, float | None]
     unscored: int
     bounds: Mapping[str, tuple[float, float] | None]
@@ -123,6 +129,7 @@ def missingness(
     ]
     return Missingness(
         p=min((p for p in adjusted if p is not None), default=None),
+        ps=dict(zip(others, adjusted, strict=True)),
         scored_share=shares,
         unscored=sum(int(seen.mature.sum() - seen.scored.sum()) for seen in units.values()),
         bounds=bounds,
@@ -139,3 +146,22 @@ def _bounds(
 def _same_sign(bounds: tuple[float, float] | None) -> bool:
     """Return whether no values of the missing scores could turn the sign of the difference."""
     return bounds is not None and (bounds[0] > 0 or bounds[1] < 0)
+
+
+def doubtful(missing: Missingness, control: str, comparisons: tuple[Comparison, ...], *, ended: bool) -> frozenset[str]:
+    """Return the variants whose missing scores, with chance beside them, could turn their difference.
+
+    The shares of scored runs differ (p < .05, over 2 points), and the worst case of the missing scores, widened by the
+    deciding interval's half, reaches 0. So it is early on when failures come late: nothing has shown yet how late.
+    """
+    found: set[str] = set()
+    for comparison in comparisons:
+        variant = comparison.variant
+        p, ends = missing.ps.get(variant), comparison.ci if ended else comparison.sequence_ci
+        apart = abs((missing.scored_share.get(variant) or 0.0) - (missing.scored_share.get(control) or 0.0))
+        if p is None or p >= DOUBT_P or apart <= MISSING_POINTS or ends is None:
+            continue
+        half, bounds = (ends[1] - ends[0]) / 2, missing.bounds.get(variant)
+        if not _same_sign(None if bounds is None else (bounds[0] - half, bounds[1] + half)):
+            found.add(variant)
+    return frozenset(found)

@@ -27,6 +27,7 @@ _BECAUSE = {
     "no_variance": "the scores of {units} do not vary, so there is nothing to hold the difference against",
     "not_significant": "runs of one unit resemble each other, and counted by {units} the difference is within chance",
     "not_separated": "counted by {units} it cannot be told apart from the next best variant",
+    "differential_missingness": "scores are missing more often in one variant, which may have made the difference",
     "equivalent": "whatever difference remains is smaller than the margin that matters",
     "beats_all": "counted by {units} another variant is the best",
     "beats_control": "counted by {units} another variant is the best",
@@ -103,11 +104,18 @@ def _main(evidence: Evidence, finding: Finding, words: Words) -> str:
             why = " and ".join(_INVALID[reason] for reason in finding.reasons)
             return f"The variants cannot be compared: {why}. No winner is named."
         case "inconclusive":
-            found = "" if words.detectable is None else f"; a true difference of {words.amount(words.detectable)}"
-            found += " would usually have been found" if found else ""
-            return f"The planned end is reached without a winner{_best(evidence, words)}{found}."
+            return _undecided(evidence, finding, words)
         case "keep_running":
             return _early(evidence, finding, words)
+
+
+def _undecided(evidence: Evidence, finding: Finding, words: Words) -> str:
+    told = "The planned end is reached without a winner"
+    if finding.reasons == ("differential_missingness",):
+        why = f"{_INVALID['differential_missingness']}, and that may have made the difference"
+        return f"{told}: {why}{_best(evidence, words)}."
+    found = "" if words.detectable is None else f"; a true difference of {words.amount(words.detectable)}"
+    return f"{told}{_best(evidence, words)}{found}{' would usually have been found' if found else ''}."
 
 
 def _won(evidence: Evidence, finding: Finding, words: Words) -> str:
@@ -159,6 +167,10 @@ def _early(evidence: Evidence, finding: Finding, words: Words) -> str:
             return _too_few(evidence, words, needed)
         case "no_variance":
             return f"It is too early to tell: the scores on {_score(words)} do not vary ({_size(words)})."
+        case "differential_missingness":
+            return (
+                f"No winner yet: {_INVALID['differential_missingness']}, and that may turn it{_best(evidence, words)}."
+            )
         case "not_separated":
             best = _best(evidence, words)
             return f"Some variant beats `{evidence.control}`, but the best cannot be told apart yet{best}."

@@ -58,6 +58,8 @@ class Evidence:
     empty_variants: tuple[str, ...]
     contaminated_share: float
     missing_turns_result: bool
+    doubtful: frozenset[str]
+    """Variants whose missing scores could turn their difference to the control."""
     units_known: bool
     ended: bool
     """The planned end is reached."""
@@ -151,7 +153,7 @@ RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
 def decide(evidence: Evidence) -> Finding:
     """Return the verdict: the first rule that matches, then what can take a winner back."""
     finding = next(found for rule in RULES if (found := rule(evidence)) is not None)
-    return _blocked(evidence, _unknown_units(evidence, finding))
+    return _blocked(evidence, _doubted(evidence, _unknown_units(evidence, finding)))
 
 
 def _unknown_units(evidence: Evidence, finding: Finding) -> Finding:
@@ -160,6 +162,18 @@ def _unknown_units(evidence: Evidence, finding: Finding) -> Finding:
         return finding
     kind: Kind = "inconclusive" if evidence.ended else "keep_running"
     return Finding(kind, (), ("too_few_units",))
+
+
+def _doubted(evidence: Evidence, finding: Finding) -> Finding:
+    """Take a winner back that missing scores may have made, the control's too."""
+    named = set(finding.variants)
+    if evidence.control in named:
+        named = {comparison.variant for comparison in evidence.comparisons}
+    if finding.kind not in ("winner", "winner_set") or not named & evidence.doubtful:
+        return finding
+    if evidence.ended:
+        return Finding("inconclusive", (), ("differential_missingness",))
+    return _running(evidence, "differential_missingness")
 
 
 def _blocked(evidence: Evidence, finding: Finding) -> Finding:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from queries.stats.aggregates import ROUNDING
-from queries.stats.sequence import FIRST_EFFECTIVE_UNITS, tuning
+from queries.stats.sequence import FIRST_EFFECTIVE_UNITS, UNPLANNED_UNITS, tuning
 from queries.stats.shuffling import drawn, estimates, pooled
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Rule:
     """What it may spend: the sequence's share of alpha, or the end's."""
     sequence: bool
     planned_units: float | None
-    """Units of the whole experiment, to which the sequence is tuned; None: as many as there are."""
+    """Units of the whole experiment, to which the sequence is tuned; None: a constant for each comparison."""
     fewest_effective: float
     """Effective units that every arm needs for a verdict."""
     fewest_units: int
@@ -231,7 +231,8 @@ def _any(p: Floats, alpha: float) -> NDArray[np.bool_]:
 
 def _sequence_p(seen: _Looks, units: int, rule: Rule) -> Floats:
     """Return `queries.stats.sequence.sequence_p` of each difference; NaN before the sequence starts."""
-    planned = seen.units * (1.0 if rule.planned_units is None else rule.planned_units / units)
+    share = np.full_like(seen.units, UNPLANNED_UNITS, dtype=np.float64)
+    planned = share if rule.planned_units is None else seen.units * (rule.planned_units / units)
     n = seen.units * np.array([[tuning(float(size), rule.alpha)] for size in planned[:, 0]])
     p = np.exp(0.5 * np.log(n + 1) - seen.over_units.errors**2 * n / (2 * (n + 1)))
     return np.where(seen.effective >= FIRST_EFFECTIVE_UNITS, p, np.nan)

@@ -113,6 +113,23 @@ def test_missing_scores_that_cannot_turn_the_result_are_only_flagged() -> None:
     assert "missing_scores" in found["flags"]
 
 
+@pytest.mark.parametrize(
+    ("missing", "kind", "reasons"),
+    [(9, "winner", ["beats_control", "beats_all"]), (22, "inconclusive", ["differential_missingness"])],
+)
+def test_a_winner_that_missing_scores_may_have_made_is_taken_back(missing: int, kind: str, reasons: list[str]) -> None:
+    """Worst cases by hand: 9 missing leave 131/200 - 110/200 = 10.5 points, more than the interval's half of 9.5.
+
+    22 missing leave 4 points, less than that half, though the interval alone (1.4 to 20.8 points) would name `b`.
+    """
+    failures = 60
+    arms: dict[str, Cells] = {
+        "a": [[0.0]] * 90 + [[1.0]] * 110,
+        "b": [[0.0]] * failures + [[1.0]] * (200 - failures - missing) + [[None]] * missing,
+    }
+    assert verdict(arms, "boolean", **END) == (kind, ["b"] if kind == "winner" else [], reasons)
+
+
 @pytest.mark.parametrize(("cost", "kind"), [(0.0, "winner"), (0.5, "winner_blocked")])
 def test_a_guardrail_that_may_have_broken_blocks_the_winner(cost: float, kind: str) -> None:
     """A better variant that may cost more than the margin allows does not win."""
