@@ -34,6 +34,7 @@ bench: ## measure beside raw DuckDB and SQLite in the same run
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.warehouse
 	@$(BIN)/python -m benchmarks.queries
+	@$(BIN)/python -m benchmarks.report
 
 soak: ## kill -9 the server's processes 200 times under load; SOAK="--seed N" repeats a run
 	@scripts/setup.sh tests

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import nullcontext
@@ -21,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.measure import Figures, rounds
+from benchmarks.records import DATA
 from tests.support.server import serving
 from warehouse.clock import system_clock
 from warehouse.compaction import Compactor
@@ -61,6 +64,16 @@ select variant, any_value(k) units, any_value(nn) runs, any_value(r) mean,
        power(sum(n), 2) / sum(n * n) effective_units, max(n) / sum(n) largest_unit_share
 from u join a using (variant) group by 1 order by 1
 """
+
+SUMS = """
+select variant, count(*) n, sum(s) m, sum(s * s) mm, sum(n)::double d, sum(n * n)::double dd, sum(s * n) md from (
+    select a.variant, a.unit, count(s.value) n, sum(s.value) s from assignments a
+    join scores s on s.run_id = a.run_id and s.name = '{score}' where a.experiment = 'e' group by 1, 2)
+group by 1
+"""
+
+GBSTATS = "gbstats==0.8.0"
+_PEER = Path(__file__).with_name("gbstats_peer.py")
 
 _CROCKFORD = np.frombuffer(b"0123456789ABCDEFGHJKMNPQRSTVWXYZ", np.uint8)
 
@@ -154,6 +167,26 @@ def raw(folder: Path) -> duckdb.DuckDBPyConnection:
     return con
 
 
+def beside_gbstats(figures: Figures, con: duckdb.DuckDBPyConnection, made: dict[str, Any]) -> None:
+    """Print the time and the p-values of gbstats on sums over the same units, from an environment of its own."""
+    environment = DATA / "gbstats"
+    python = environment / "bin" / "python"
+    if not python.exists():
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, GBSTATS], check=True)
+    comparisons: list[Any] = []
+    for score in SCORES:
+        sums = {row["variant"]: row for row in con.sql(SUMS.format(score=score)).to_arrow_table().to_pylist()}
+        comparisons += [(sums[VARIANTS[0]], sums[variant]) for variant in sorted(VARIANTS[1:])]
+    done = subprocess.run([python, _PEER], input=json.dumps(comparisons), capture_output=True, text=True, check=True)
+    theirs = json.loads(done.stdout)
+    ours = [c["p"] for c in (*made["comparisons"], *made["secondary"])]
+    figures.add("gbstats alone, 12 tests from sums made before", theirs["seconds"] * 1e3, "ms")
+    apart = max(abs(one - other) for one, other in zip(ours, theirs["p"], strict=True))
+    figures.add("largest difference of its p to ours", apart, "")
+
+
 def main() -> None:
     """Measure, print each figure beside its peer's, write them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -187,6 +220,8 @@ def main() -> None:
                 f"report, {million}, median", statistics.median(ours), "s",
                 "its aggregates in raw DuckDB", statistics.median(theirs),
             )  # fmt: skip
+            made = server.http.get("/v1/experiments/e/report").raise_for_status().json()
+            beside_gbstats(figures, con, made)
             again: list[float] = []
             for _ in range(5):
                 began = time.perf_counter()

@@ -301,8 +301,7 @@ def contrasts_of(seen: Observations, options: Options, variants: tuple[str, ...]
 
 def distinct(units: Iterable[NDArray[np.int64]]) -> int:
     """Return how many units there are in several arms, those in more than one counted once."""
-    several = list(units)
-    return len(np.unique(np.concatenate(several))) if several else 0
+    return int(np.count_nonzero(np.bincount(np.concatenate([np.empty(0, np.int64), *units]))))
 
 
 def _heavy_tail(seen: Observations, arms: Iterable[Arm]) -> bool:

@@ -174,24 +174,18 @@ def observe(
         maturity: microseconds a run waits; None: 99 % of the delays seen.
         decides: also the spread of single runs and the days, which only the deciding score shows.
     """
-    ask.make(
-        "observed",
-        lambda put: (
-            f"""SELECT c.rowid AS run, any_value(c.member) AS member, any_value(c.started) AS started,
-       favg(m.value) AS value,
-       greatest(coalesce(epoch_us(max(m.happened_at)), 0) - any_value(c.started), 0) AS delay,
-       bool_or(m.is_boolean) AS is_boolean, bool_or(NOT m.is_boolean) AS is_numeric
-FROM ({metric.query(put)}
-) m JOIN cohort c ON c.run_id = m.run_id
-WHERE m.value IS NOT NULL GROUP BY c.rowid HAVING isfinite(favg(m.value))"""
-        ),
-    )
+    ask.make("observed", lambda put: _joined(metric, put))
+    if ask(_SEVERAL)[0]["several"]:
+        ask.make(
+            "observed",
+            lambda put: f"SELECT {_MEAN} FROM ({_joined(metric, put)}) GROUP BY run HAVING isfinite(favg(value))",
+        )
     (whole,) = ask(_WHOLE)
     wait = whole["delay"] if maturity is None else maturity
     measured = Measured(scale(whole["low"], whole["half"]), as_of, wait)
     return (
         Observations(
-            units=_units(ask, cohort, measured),
+            units=_units(ask, cohort, measured, squares=decides),
             spreads=_spreads(ask, measured) if decides else {},
             days=_days(ask, measured) if decides else (),
             low=measured.scale.low,
@@ -208,14 +202,31 @@ WHERE m.value IS NOT NULL GROUP BY c.rowid HAVING isfinite(favg(m.value))"""
     )
 
 
+def _joined(metric: Metric, put: Put) -> str:
+    """Return the runs of the cohort that the metric knows, a row per value."""
+    return f"""SELECT c.rowid AS run, c.member, c.started, m.value, m.is_boolean, NOT m.is_boolean AS is_numeric,
+       greatest(coalesce(epoch_us(m.happened_at), 0) - c.started, 0) AS delay
+FROM ({metric.query(put)}
+) m JOIN cohort c ON c.run_id = m.run_id
+WHERE isfinite(m.value)"""
+
+
+_SEVERAL = "SELECT count(*) > count(DISTINCT run) AS several FROM observed"
+"""Whether any run has several values. Hardly ever, and grouping all of them would take as long as the join."""
+
+_MEAN = """run, any_value(member) AS member, any_value(started) AS started, favg(value) AS value,
+       bool_or(is_boolean) AS is_boolean, bool_or(is_numeric) AS is_numeric, max(delay) AS delay"""
+"""The mean is compensated, so raters in any order give the same."""
+
 _WHOLE = f"""SELECT min(value) AS low, max(value) AS high, max(value) / 2 - min(value) / 2 AS half,
        count(*) FILTER (is_boolean) AS booleans, count(*) FILTER (is_numeric) AS numerics,
        quantile_disc(delay, {MATURITY_QUANTILE}) AS delay
 FROM observed"""
 
 
-def _units(ask: Asker, cohort: Cohort, measured: Measured) -> dict[str, VariantUnits]:
-    """Return the units of each variant that has any that count."""
+def _units(ask: Asker, cohort: Cohort, measured: Measured, *, squares: bool) -> dict[str, VariantUnits]:
+    """Return the units of each variant that has any that count; without `squares` those are left at 0."""
+    square = f"(sum({_coarse_square('place')}) FILTER (mature))::DOUBLE" if squares else "0::DOUBLE"
     mature = _by_member(
         cohort,
         ask.table(
@@ -231,7 +242,7 @@ WHERE {measured.mature(put)} GROUP BY member ORDER BY member"""
             lambda put: (
                 f"""SELECT member, count(*) FILTER (mature) AS scored, count(*) AS scored_all,
        (sum(place) FILTER (mature))::DOUBLE AS total, sum(place)::DOUBLE AS total_all,
-       (sum({_coarse_square("place")}) FILTER (mature))::DOUBLE AS squares
+       {square} AS squares
 FROM (SELECT member, {measured.mature(put)} AS mature, {measured.scale.place("value", put)} AS place FROM observed)
 GROUP BY member ORDER BY member"""
             )
