@@ -18,6 +18,7 @@ from ingest.parts import Part, Taken, cut, put_together, taken
 from ingest.pipeline import validate
 from ingest.records import decode, only_lines
 from ingest.worker import Job, answer, ask
+from warehouse import children
 from warehouse.errors import TransientError, UpshotError
 
 if TYPE_CHECKING:
@@ -164,18 +165,8 @@ class _Worker:
 
     def end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        if process is not None:
+            children.end(process, _END_SECONDS)
 
 
 def _started() -> subprocess.Popen[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from api.drawing.worker import DRAWN, Form, Task, framed, received
+from warehouse import children
 from warehouse.errors import TransientError, UpshotError
 
 if TYPE_CHECKING:
@@ -115,18 +115,8 @@ class Drawings:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        if process is not None:
+            children.end(process, _END_SECONDS)
 
 
 def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
