@@ -57,6 +57,7 @@ def figures(measured: dict[str, Any]) -> dict[str, str]:
         "contaminated": verdict.CONTAMINATED_SHARE,
         "missing_points": health.MISSING_POINTS,
         "missing_p": health.MISSING_P,
+        "doubt_p": health.DOUBT_P,
         "maturity": observations.MATURITY_QUANTILE,
         "heavy_runs": contrasts.HEAVY_RUNS_SHARE,
         "heavy_unit": contrasts.HEAVY_UNIT_SHARE,
@@ -71,6 +72,7 @@ def figures(measured: dict[str, Any]) -> dict[str, str]:
         "few_effective": contrasts.FEW_EFFECTIVE_UNITS,
         "fewest_running": verdict.FEWEST_EFFECTIVE_RUNNING,
         "smallest_expected": ratio.SMALLEST_EXPECTED,
+        "unplanned_units": sequence.UNPLANNED_UNITS,
         "cases": len(measured["cases"]),
     }
     named = {f"rule/{name}": f"{100 * share:g}" for name, share in shares.items()}
