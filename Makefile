@@ -18,6 +18,7 @@ PYTEST ?= -n auto --dist loadscope
 test: ## install what the tests need and run them, on all cores; PYTEST="-k name" for some
 	@scripts/setup.sh tests
 	@scripts/chromium.sh
+	@scripts/javascript.sh
 	@$(BIN)/python -m pytest $(PYTEST)
 
 check: ## format, lint, types, layers, generated docs, locks

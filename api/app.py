@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +22,18 @@ from warehouse.errors import InputError, TransientError, UpshotError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from api.services import Services
 
 log = structlog.get_logger("http")
 
 
-def create_app(own: Services, *, request_log: bool = True) -> FastAPI:
+def create_app(own: Services, *, request_log: bool = True, otlp_grpc: str | None = None) -> FastAPI:
     """Return the application over the server's parts, which it starts and stops.
 
-    With `request_log` each query leaves a line in `DATA/logs` (`api.request_log`).
+    With `request_log` each query leaves a line in `DATA/logs` (`api.request_log`). With `otlp_grpc`, an address such
+    as `127.0.0.1:4317`, OTLP is taken there over gRPC.
     """
     lines = Lines(own.data.request_log)
 
@@ -40,7 +42,8 @@ def create_app(own: Services, *, request_log: bool = True) -> FastAPI:
         app.state.services = own
         try:
             await own.start()
-            yield
+            async with _otlp_grpc(own, otlp_grpc):
+                yield
         finally:
             await own.stop()
             lines.close()
@@ -57,6 +60,14 @@ def create_app(own: Services, *, request_log: bool = True) -> FastAPI:
         app.add_middleware(QueryLog, lines=lines, clock=own.clock)
     app.add_middleware(RequestLog)
     return app
+
+
+def _otlp_grpc(own: Services, address: str | None) -> AbstractAsyncContextManager[None]:
+    if address is None:
+        return nullcontext()
+    from api.otlp_grpc import receiving  # noqa: PLC0415 - a server without it starts faster, and is smaller
+
+    return receiving(own, address)
 
 
 def _answer(request: Request, error: UpshotError) -> Response:

@@ -17,13 +17,24 @@ _CROSS_SITE = frozenset({"cross-site", "same-site"})
 
 
 def authorize(request: Request, keys: Keys, right: str) -> Access:
-    """Return what the caller of `request` may do.
+    """Return what the caller of `request` may do; errors as of `admit`."""
+    return admit(keys, request.headers.get("authorization", ""), right, local=_local(request))
+
+
+def admit(keys: Keys, authorization: str, right: str, *, local: bool) -> Access:
+    """Return what a caller may do.
+
+    Args:
+        keys: all of them.
+        authorization: what was sent under this name; empty for nothing.
+        right: what is asked for.
+        local: the caller is on this machine and speaks for itself: let in without a key while none was ever made.
 
     Raises:
         InputError: `unauthorized` without a valid key, `forbidden` when the key lacks `right`.
     """
-    key = _key(request)
-    access = keys.access(key) if key else _open_access(request, keys)
+    key = _key(authorization)
+    access = keys.access(key) if key else OPEN if local and not keys.any() else None
     if access is None:
         raise InputError(
             "no key was sent" if key is None else "this key does not exist, or was revoked",
@@ -37,8 +48,18 @@ def authorize(request: Request, keys: Keys, right: str) -> Access:
     return access
 
 
-def _key(request: Request) -> str | None:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+def loopback(host: str) -> bool:
+    """Return whether a name or address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _key(authorization: str) -> str | None:
+    scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":  # how a browser asks its user: the key is the password
@@ -49,19 +70,10 @@ def _key(request: Request) -> str | None:
     return None
 
 
-def _open_access(request: Request, keys: Keys) -> Access | None:
-    if request.client is None or not _loopback(request.client.host) or keys.any():
-        return None
+def _local(request: Request) -> bool:
+    if request.client is None or not loopback(request.client.host):
+        return False
     # A page of another site, or one whose name was made to point here, must not use the reader's own loopback.
     if request.headers.get("sec-fetch-site") in _CROSS_SITE:
-        return None
-    return OPEN if _loopback((request.url.hostname or "").strip("[]")) else None
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
         return False
+    return loopback((request.url.hostname or "").strip("[]"))

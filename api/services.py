@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ingest.otel.joining import Joining
+from ingest.otel.prices import Prices, read_prices
+from ingest.otel.taken import Reading
 from ingest.pool import Decoders
 from queries.messages import Ask
 from queries.pool import Workers
@@ -57,6 +60,10 @@ class Services:
             ),
         )
         self.decoders = Decoders()
+        own_prices = () if settings.prices is None else read_prices(settings.prices)
+        self.reading = Reading(
+            Prices(own_prices), Joining(run_ids=settings.otlp_run_ids, sessions=settings.otlp_sessions)
+        )
         self._logs: dict[str, Log] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._warm: asyncio.Task[None] | None = None

@@ -36,7 +36,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data", "upshot-data", "Folder that holds everything; made when it is missing."),
     Setting("host", "127.0.0.1", "Address to listen on. Beyond loopback, callers need a key."),
     Setting("port", "8787", "Port of HTTP."),
-    Setting("otlp_grpc_port", "4317", "Port of OTLP over gRPC; accepted, and not served yet (OTLP over HTTP is)."),
+    Setting("otlp_grpc_port", "4317", "Port of OTLP over gRPC; 0 or empty: none."),
+    Setting("otlp_run_ids", "", "Attributes that also name a span's run, after `upshot.run_id`; separated by commas."),
+    Setting(
+        "otlp_sessions",
+        "traceloop.association.properties.session_id=session_id,ai.telemetry.metadata.sessionId=session_id",
+        "Attributes that also name a span's session, each with the session's key; separated by commas.",
+    ),
+    Setting("prices", "", "TOML file of your own prices of models, looked up before the public ones."),
     Setting("query_seconds", "10", "Seconds a query may take when it does not say (a query may ask for up to 30)."),
     Setting("query_rows", "10000", "Rows a query returns when it does not say."),
     Setting("query_memory_mb", "1000", "Memory of a query worker's engine, in MB."),
@@ -57,6 +64,9 @@ class Settings:
     host: str
     port: int
     otlp_grpc_port: int
+    otlp_run_ids: tuple[str, ...]
+    otlp_sessions: Mapping[str, str]
+    prices: Path | None
     query_seconds: float
     query_rows: int
     query_memory_mb: int
@@ -64,6 +74,8 @@ class Settings:
     query_scan_mb: int
     request_log: bool
     log_level: str
+    asked: frozenset[str]
+    """Names of those that were given, and are not the defaults of the table."""
 
 
 def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -80,7 +92,10 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         else environment.get(setting.variable, setting.default)
         for setting in SETTINGS
     }
-    assert set(text) == {field.name for field in fields(Settings)}  # noqa: S101 - one table, one class
+    asked = frozenset(
+        setting.name for setting in SETTINGS if given.get(setting.name) is not None or setting.variable in environment
+    )
+    assert {*text, "asked"} == {field.name for field in fields(Settings)}  # noqa: S101 - one table, one class
     if text["log_level"] not in _LEVELS:
         raise InputError(f"UPSHOT_LOG_LEVEL is {shown(text['log_level'])}, must be one of {', '.join(_LEVELS)}")
     if text["request_log"] not in ("on", "off"):
@@ -89,7 +104,10 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         data=Path(text["data"]),
         host=text["host"],
         port=_whole("port", text["port"], 0, MAX_PORT),
-        otlp_grpc_port=_whole("otlp_grpc_port", text["otlp_grpc_port"], 0, MAX_PORT),
+        otlp_grpc_port=_whole("otlp_grpc_port", text["otlp_grpc_port"] or "0", 0, MAX_PORT),
+        otlp_run_ids=_listed(text["otlp_run_ids"]),
+        otlp_sessions=dict(_pair("otlp_sessions", item) for item in _listed(text["otlp_sessions"])),
+        prices=Path(text["prices"]) if text["prices"] else None,
         query_seconds=_whole("query_seconds", text["query_seconds"], 1, 30),
         query_rows=_whole("query_rows", text["query_rows"], 0, 1_000_000),
         query_memory_mb=_whole("query_memory_mb", text["query_memory_mb"], 100, 1_000_000),
@@ -97,7 +115,19 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         query_scan_mb=_whole("query_scan_mb", text["query_scan_mb"], 0, 1_000_000_000),
         request_log=text["request_log"] == "on",
         log_level=text["log_level"],
+        asked=asked,
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def _pair(name: str, text: str) -> tuple[str, str]:
+    attribute, equals, key = map(str.strip, text.partition("="))
+    if not equals or not attribute or not key:
+        raise InputError(f"UPSHOT_{name.upper()} has {shown(text)}, must be attribute=key")
+    return attribute, key
 
 
 def _whole(name: str, text: str, low: int, high: int) -> int:

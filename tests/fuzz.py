@@ -107,7 +107,8 @@ def surrounded() -> Iterator[duckdb.DuckDBPyConnection]:
                 for table in TABLES:
                     columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
                     connection.execute(f'CREATE TABLE "{table.name}"({columns})')
-                    connection.execute(f'INSERT INTO "{table.name}" BY NAME SELECT "{table.columns[0].name}": \'a\'')
+                    text = next(column.name for column in table.columns if column.type == "VARCHAR")
+                    connection.execute(f'INSERT INTO "{table.name}" BY NAME SELECT "{text}": \'a\'')
                 for statement in _OUTSIDE:
                     connection.execute(statement)
                 yield connection

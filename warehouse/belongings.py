@@ -101,7 +101,13 @@ def find(con: Connection, files: Files, snapshot: Snapshot, subject: Subject) ->
     found = Found()
     events, traces = _seed(search, subject, found)
     named, own_traces = _around(search, subject, found.runs)
-    found.traces = _unshared(search, subject, traces | own_traces | found.runs)
+    naming = search.scan(
+        "trace_runs", "trace_id", f"{_LIVE} AND run_id IN (FROM erased_runs)", {"run_id": "erased_runs"}
+    )
+    search.know("named_traces", _texts(naming, "trace_id"))
+    found.traces = _unshared(search, subject, traces | own_traces | found.runs | set(search.ids["named_traces"]))
+    found.runs |= found.traces & set(search.ids["named_traces"])  # what a trace was before it named its run
+    search.know("erased_runs", found.runs)
     _take(search, subject, found)
     _take_events(search, found, events | named)
     return found
@@ -220,7 +226,7 @@ def _unshared(search: _Search, subject: Subject, traces: set[str]) -> set[str]:
     runs = search.scan(
         "runs",
         "id, trace_id",
-        f"{_LIVE} AND id NOT IN (FROM erased_runs) "
+        f"{_LIVE} AND id NOT IN (FROM erased_runs) AND NOT (id = trace_id AND id IN (FROM named_traces)) "
         f"AND (id IN (FROM erased_traces) OR trace_id IN (FROM erased_traces))",
         {"id": "erased_traces", "trace_id": "erased_traces"},
     )
@@ -259,11 +265,11 @@ def _take(search: _Search, subject: Subject, found: Found) -> None:
         if table not in ("spans", "score_history"):
             more = {"runs": runs, "session_runs": of_session}.get(table, "")
             among = None if more else {column: "erased_runs"}
-            key = "id" if table in ("runs", "deferrals") else "run_id"
+            key = {"runs": "id", "deferrals": "id", "trace_runs": "trace_id"}.get(table, "run_id")
             rows = search.scan(table, key, f'r."{column}" IN (FROM erased_runs){more}', among)
             _add(found, table, rows)
-            if table == "deferrals":
-                found.day_ids |= _texts(rows, "id")
+            if table in ("deferrals", "trace_runs"):
+                found.day_ids |= _texts(rows, key)
     found.day_ids |= found.runs | _dead_scores(search, found)
 
 

@@ -50,7 +50,9 @@ SEAL_SECONDS = 60.0
 
 _MEMORY = "512MB"
 _POLL_SECONDS = 0.05
-_PUBLIC = {table.source: table.name for table in TABLES if table.source} | {"session_runs": "session_runs"}
+_PUBLIC = {table.source: table.name for table in TABLES if table.source} | {
+    name: name for name in ("session_runs", "trace_runs")
+}
 
 
 def erase(

@@ -129,6 +129,8 @@ class Log:
                 return
 
     def _commit(self, group: list[_Request]) -> None:
+        # A request whose caller has gone is left out; from here on none can be cancelled.
+        group = [request for request in group if request[1].set_running_or_notify_cancel()]
         try:
             self._refuse_when_full()
             positions = self._manifest.append([entries for entries, _ in group], self._clock())

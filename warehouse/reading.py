@@ -18,7 +18,7 @@ from warehouse.manifest import Hidden, Snapshot
 from warehouse.pruning import NO_WISHES, may_hold
 from warehouse.schema import FILES, FileTable
 from warehouse.stage import Stage, hidden_by_fold, hidden_rows
-from warehouse.views import reads, sources, views_over_files
+from warehouse.views import RESOLVED, TRACED, reads, sources, views_over_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +83,7 @@ class ReadEngine:
         self._stage = Stage(self._con, files, self._verified)
         self._tables = {table.name: _Table(table) for table in FILES}
         self._views: set[str] = set()
+        self._traced = False
         self._con.execute("CREATE SCHEMA internal")
         self._con.execute("SET VARIABLE known_at = 0")
         if prepare is not None:
@@ -121,11 +122,14 @@ class ReadEngine:
         """
         views = tables if tables is not None else frozenset(self._public())
         variables = {"known_at": str(known_at or 0)}
-        for name in sorted(sources(views)):
+        for name in sorted(sources(views), key=lambda name: (name != TRACED, name)):
             own = self._tables[name]
             if own.stale:
                 self._prepare(own)
-            variables |= self._variables(own, wishes.get(name))
+            if name == TRACED and self._traced != bool(own.tail or any(own.lists.values())):
+                self._traced = not self._traced
+                self._views.clear()
+            variables |= self._variables(own, self._wish(name, wishes))
         for view in sorted(views):
             self._create(view)
         for name, value in variables.items():
@@ -140,8 +144,15 @@ class ReadEngine:
             file
             for name in sorted(sources(tables))
             for file in self.snapshot.of(name)
-            if may_hold(file.bounds, wishes.get(name))
+            if may_hold(file.bounds, self._wish(name, wishes))
         ]
+
+    def _wish(self, name: str, wishes: Wishes) -> Wish | None:
+        """Return what is wanted of a file table, without conditions on runs where files do not hold the final ones."""
+        wish = wishes.get(name)
+        if wish is None or not (name == "spans" or (self._traced and name in RESOLVED)):
+            return wish
+        return [[condition for condition in all_of if condition.column != "run_id"] for all_of in wish]
 
     def _public(self) -> list[str]:
         return [name for name in views_over_files(past=self._past) if not name.startswith("internal.")]
@@ -237,12 +248,12 @@ class ReadEngine:
 
     def _create(self, view: str) -> None:
         """Create a view and those it stands on, once."""
-        views = views_over_files(past=self._past)
+        views = views_over_files(past=self._past, traced=self._traced)
         if view in self._views or view not in views:
             return
         for name in reads(views[view]):
             self._create(name)
-        self._con.execute(f"CREATE VIEW {view} AS {views[view]}")
+        self._con.execute(f"CREATE OR REPLACE VIEW {view} AS {views[view]}")
         self._views.add(view)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 VARCHAR, JSON, DOUBLE, BIGINT, INTEGER = "VARCHAR", "JSON", "DOUBLE", "BIGINT", "INTEGER"
-TIMESTAMPTZ, BOOLEAN, TEXTS, MAP = "TIMESTAMPTZ", "BOOLEAN", "VARCHAR[]", "MAP(VARCHAR, VARCHAR)"
+TIMESTAMPTZ, DATE, BOOLEAN, TEXTS, MAP = "TIMESTAMPTZ", "DATE", "BOOLEAN", "VARCHAR[]", "MAP(VARCHAR, VARCHAR)"
 
 ARROW: dict[str, pa.DataType] = {
     VARCHAR: pa.string(),
@@ -28,6 +28,7 @@ ARROW: dict[str, pa.DataType] = {
     BIGINT: pa.int64(),
     INTEGER: pa.int32(),
     TIMESTAMPTZ: pa.timestamp("us", tz="UTC"),
+    DATE: pa.date32(),
     BOOLEAN: pa.bool_(),
     TEXTS: pa.list_(pa.string()),
     MAP: pa.map_(pa.string(), pa.string()),
@@ -290,7 +291,7 @@ _SPAN = (
     _c("cache_write_tokens", BIGINT, "tokens written to the provider's cache"),
     _c("reasoning_tokens", BIGINT, "tokens spent on reasoning"),
     _c("cost_usd", DOUBLE, "cost in US dollars; null when unknown"),
-    _c("cost_source", VARCHAR, "reported or computed"),
+    _c("cost_source", VARCHAR, "of a model call: reported, priced, unknown or invalid_usage"),
     _c("ttft_ms", DOUBLE, "time to the first token, milliseconds"),
     _c("finish_reason", VARCHAR, "why the model stopped"),
     _c("agent_name", VARCHAR, "the agent"),
@@ -329,6 +330,12 @@ _DEFERRAL = (
     _c("event_id", VARCHAR, "the event that settled it"),
     _c("score_id", VARCHAR, "the score it became"),
     _c("resolved_at", TIMESTAMPTZ, "when it was settled"),
+)
+
+_TRACE_RUN = (
+    _c("trace_id", VARCHAR, "the trace, 32 hexadecimal digits"),
+    _c("run_id", VARCHAR, "a run that one of its spans names"),
+    _c("ts", TIMESTAMPTZ, "when that span began"),
 )
 
 _LIFE = ("ended_at", "started_at", "queued_at")
@@ -408,6 +415,7 @@ FILES: tuple[FileTable, ...] = (
         ("run_id", "created_at"),
         ("created_at",),
     ),
+    FileTable("trace_runs", _TRACE_RUN, ("trace_id", "run_id"), "first", ("ts",), ("trace_id",), ("ts",)),
 )
 
 FILE: dict[str, FileTable] = {table.name: table for table in FILES}
@@ -437,6 +445,45 @@ _SCORED_RUN = (
     _c("n_scores", BIGINT, "how many scores of that name the run has"),
 )
 
+_USAGE = (
+    _c("input_tokens", BIGINT, "tokens in, cached ones included"),
+    _c("output_tokens", BIGINT, "tokens out, reasoning included"),
+    _c("cost_usd", DOUBLE, "cost in US dollars of the calls whose cost is known"),
+)
+_MODEL_CALL = (
+    *(column for column in _SPAN if column.name in ("trace_id", "span_id", "run_id", "step_id", "type")),
+    *(column for column in _SPAN if column.name in ("start_time", "end_time", "status_code", "service_name")),
+    *(column for column in _SPAN if column.name in ("environment", "release", "provider")),
+    _c("model", VARCHAR, "the model that answered, else the one that was asked for"),
+    *(column for column in _SPAN if column.name.endswith("_tokens") or column.name in ("cost_usd", "cost_source")),
+    *(column for column in _SPAN if column.name in ("ttft_ms", "finish_reason", "agent_name", "user_id")),
+)
+_MODEL_USAGE = (
+    _c("day", DATE, "when the calls began (UTC)"),
+    _c("provider", VARCHAR, "the model's provider"),
+    _c("model", VARCHAR, "the model that answered, else the one that was asked for"),
+    _c("calls", BIGINT, "calls"),
+    _c("errors", BIGINT, "calls that failed"),
+    *_USAGE,
+    _c("priced_calls", BIGINT, "calls whose cost is known"),
+    _c("ttft_ms_p50", DOUBLE, "median time to the first token, milliseconds"),
+    _c("duration_ms_p50", DOUBLE, "median time of a call, milliseconds"),
+)
+_TOOL_USAGE = (
+    _c("day", DATE, "when the calls began (UTC)"),
+    _c("tool_name", VARCHAR, "the tool"),
+    _c("calls", BIGINT, "calls"),
+    _c("errors", BIGINT, "calls that failed"),
+    _c("error_rate", DOUBLE, "share of the calls that failed"),
+    _c("duration_ms_p50", DOUBLE, "median time of a call, milliseconds"),
+)
+_RUN_USAGE = (
+    _c("run_id", VARCHAR, "the run"),
+    _c("calls", BIGINT, "calls of models"),
+    *_USAGE,
+    _c("priced_calls", BIGINT, "calls whose cost is known"),
+)
+
 TABLES: tuple[PublicTable, ...] = (
     PublicTable("events", "a received event", ("id",), _EVENT, "events"),
     PublicTable("runs", "a function run, newest state", ("id",), _after(_RUN, "ended_at", _DURATION), "runs"),
@@ -460,6 +507,15 @@ TABLES: tuple[PublicTable, ...] = (
     PublicTable(
         "spans", "an OpenTelemetry span", ("trace_id", "span_id"), _after(_SPAN, "end_time", _DURATION), "spans"
     ),
+    PublicTable(
+        "model_calls",
+        "a call of a model that counts: wrappers that repeat the tokens of calls within them do not",
+        ("trace_id", "span_id"),
+        _MODEL_CALL,
+    ),
+    PublicTable("model_usage", "a day x provider x model", ("day", "provider", "model"), _MODEL_USAGE),
+    PublicTable("tool_usage", "a day x tool", ("day", "tool_name"), _TOOL_USAGE),
+    PublicTable("run_usage", "a run with calls of models", ("run_id",), _RUN_USAGE),
     PublicTable("metadata", "a metadata record", ("run_id", "step_id", "span_id", "kind"), _METADATA, "metadata"),
     PublicTable("deferrals", "an outcome being waited for", ("id",), _DEFERRAL, "deferrals"),
     PublicTable(

@@ -28,7 +28,11 @@ where others had a part in the trace."""
 RUN_COLUMN = {
     "runs": "id",
     **dict.fromkeys(
-        ("step_attempts", "score_history", "assignments", "session_runs", "spans", "metadata", "deferrals"), "run_id"
+        (
+            *("step_attempts", "score_history", "assignments", "session_runs", "spans", "metadata", "deferrals"),
+            "trace_runs",
+        ),
+        "run_id",
     ),
 }
 """The column of each file table that names the run a row belongs to."""

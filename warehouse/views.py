@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from warehouse.fold import current_key, quoted
 from warehouse.schema import FILE, FILES, TABLE, TABLES, FileTable, PublicTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DURATION = "(epoch_us({0}) - epoch_us({1})) / 1000.0"
 _COMPUTED = {
@@ -41,9 +45,15 @@ def rows_known_then(table: FileTable) -> str:
     return f'SELECT * FROM {rows} WHERE _current AND coalesce(_first_received_at, "{table.received}") <= {THEN}'
 
 
+TRACED = "trace_runs"
+"""The file table that says which runs the spans of a trace name; while it is empty no view reads it."""
+
+
 @lru_cache
-def views_over_files(*, past: bool = False) -> dict[str, str]:
+def views_over_files(*, past: bool = False, traced: bool = True) -> dict[str, str]:
     """Return the SELECT of every view that does not read files itself, as of now or as of `THEN`.
+
+    `traced`: some trace names a run, so spans that name none may belong to it (an empty join costs a scan 5 times).
 
     They stand over `internal.<file table>` and, as of now, `internal.current_<file table>` (`warehouse/reading.py`).
     """
@@ -57,19 +67,69 @@ def views_over_files(*, past: bool = False) -> dict[str, str]:
         f"WHERE {_received_by(attempts, past=past)}"
     )
     views["score_history"] = _score_history(past=past)
+    spans, run, trace = TABLE["spans"], "coalesce(run_id, trace_id)", ""
+    if traced:
+        views["internal.trace_run"] = _TRACE_RUN
+        views["runs"] += _RUNS_THAT_STAND
+        run, trace = _SPANS_RUN, " LEFT JOIN internal.trace_run t USING (trace_id)"
+    views["spans"] = f"SELECT {_columns(spans, 'spans', {'run_id': run})} FROM internal.current_spans s{trace}"
     views["experiments"] = _EXPERIMENTS
     views["session_runs"] = _SESSION_RUNS
     views["internal.assigned"] = _ASSIGNED
     views["internal.run_scores"] = _RUN_SCORES
     views["experiment_scores"] = _EXPERIMENT_SCORES
     views["scored_runs"] = _SCORED_RUNS
+    views["model_calls"] = f"SELECT {quoted(c.name for c in TABLE['model_calls'].columns)} FROM ({_MODEL_CALLS})"
+    views["model_usage"] = _MODEL_USAGE
+    views["tool_usage"] = _TOOL_USAGE
+    views["run_usage"] = _RUN_USAGE
     views["sessions"] = _SESSIONS
     views["session_scores"] = _SESSION_SCORES
-    return views
+    return _of_runs(views) if traced else views
 
 
-def _columns(table: PublicTable, source: str) -> str:
-    computed = _COMPUTED.get(source, {})
+def _of_runs(views: dict[str, str]) -> dict[str, str]:
+    """Return the views over rows whose run is the one that its trace turned out to name.
+
+    What a request says of a trace before it names its run has the trace's id as run id.
+    """
+    made = {name: _BY_RUN.sub(r"internal.run_\1", sql) for name, sql in views.items()}
+    run, join = "coalesce(t.run_id, x.run_id)", "LEFT JOIN internal.trace_run t ON t.trace_id = x.run_id"
+    resolved = f"SELECT x.* REPLACE ({run} AS run_id) FROM internal.{{0}} x {join}{{1}}"
+    first = f" QUALIFY row_number() OVER (PARTITION BY {run}, x.experiment ORDER BY {_EARLIER}) = 1"
+    return {
+        **made,
+        **{
+            f"internal.run_{name}": resolved.format(name, first if name == "current_assignments" else "")
+            for name in _SAID_OF_RUNS
+        },
+    }
+
+
+_SAID_OF_RUNS = ("current_assignments", "current_session_runs", "current_score_history", "score_history")
+_BY_RUN = re.compile(rf"internal\.({'|'.join(_SAID_OF_RUNS)})\b")
+_EARLIER = ", ".join(f"x.{name}" for name in (*FILE["assignments"].order, "_arrival"))
+
+RESOLVED = frozenset({"session_runs", "assignments", "score_history"})
+"""File tables whose runs are not what a file holds once some trace names one: bounds say nothing of a `run_id` then."""
+
+_SPANS_RUN = "coalesce(s.run_id, CASE WHEN t.trace_id IS NULL THEN s.trace_id ELSE t.run_id END)"
+"""A span's own run; else the one its trace names, wherever; else the trace is the run."""
+
+_TRACE_RUN = """
+SELECT trace_id, CASE WHEN count(DISTINCT run_id) = 1 THEN min(run_id) END AS run_id
+FROM internal.current_trace_runs GROUP BY trace_id"""
+"""Spans without a run of their own in a trace that names several have none."""
+
+_RUNS_THAT_STAND = """
+WHERE NOT (id = coalesce(trace_id, '') AND id IN (
+    SELECT trace_id FROM internal.current_trace_runs GROUP BY trace_id
+    HAVING NOT bool_or(run_id = trace_id)))"""
+"""A trace is a run of its own only as long as its spans name no other."""
+
+
+def _columns(table: PublicTable, source: str, more: Mapping[str, str] | None = None) -> str:
+    computed = {**_COMPUTED.get(source, {}), **(more or {})}
     return ", ".join(
         f'{computed[column.name]} AS "{column.name}"' if column.name in computed else f'"{column.name}"'
         for column in table.columns
@@ -152,6 +212,44 @@ SELECT a.experiment, a.variant, a.unit, a.run_id, a.started_at, s.score, s.value
 FROM internal.assigned a LEFT JOIN internal.run_scores s ON s.run_id = a.run_id
 """
 
+_MODEL_CALLS = """
+WITH RECURSIVE counted AS (
+    SELECT *, coalesce(response_model, request_model) AS model FROM main.spans WHERE type IN ('llm', 'embedding')),
+used AS (
+    SELECT trace_id, span_id, parent_span_id FROM counted
+    WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL OR cost_usd IS NOT NULL),
+above(trace_id, span_id) AS (
+    SELECT trace_id, parent_span_id FROM used WHERE parent_span_id IS NOT NULL
+    AND trace_id IN (SELECT trace_id FROM used GROUP BY trace_id HAVING count(*) > 1)
+    UNION
+    SELECT s.trace_id, s.parent_span_id FROM above a JOIN internal.current_spans s USING (trace_id, span_id)
+    WHERE s.parent_span_id IS NOT NULL)
+SELECT * FROM counted ANTI JOIN above USING (trace_id, span_id)
+"""
+"""Model spans with no model span below them that has usage: who repeats the usage of calls within is not counted."""
+
+_MODEL_USAGE = """
+SELECT start_time::DATE AS day, provider, model, count(*) AS calls, count(*) FILTER (status_code = 'ERROR') AS errors,
+       sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+       sum(cost_usd) AS cost_usd, count(cost_usd) AS priced_calls, median(ttft_ms) AS ttft_ms_p50,
+       median((epoch_us(end_time) - epoch_us(start_time)) / 1000.0) AS duration_ms_p50
+FROM main.model_calls GROUP BY ALL
+"""
+
+_TOOL_USAGE = """
+SELECT start_time::DATE AS day, coalesce(tool_name, name) AS tool_name, count(*) AS calls,
+       count(*) FILTER (status_code = 'ERROR') AS errors,
+       count(*) FILTER (status_code = 'ERROR') / count(*) AS error_rate,
+       median((epoch_us(end_time) - epoch_us(start_time)) / 1000.0) AS duration_ms_p50
+FROM internal.current_spans WHERE type = 'tool' GROUP BY ALL
+"""
+
+_RUN_USAGE = """
+SELECT run_id, count(*) AS calls, sum(input_tokens)::BIGINT AS input_tokens,
+       sum(output_tokens)::BIGINT AS output_tokens, sum(cost_usd) AS cost_usd, count(cost_usd) AS priced_calls
+FROM main.model_calls WHERE run_id IS NOT NULL GROUP BY run_id
+"""
+
 _SESSIONS = """
 WITH run AS (
     SELECT s.session_key, s.session_id, count(*) AS run_count,
@@ -162,9 +260,7 @@ WITH run AS (
            sum(c.cost_usd) AS cost_usd
     FROM main.session_runs s
     LEFT JOIN internal.current_runs r ON r.id = s.run_id
-    LEFT JOIN (SELECT run_id, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-                      sum(cost_usd) AS cost_usd
-               FROM internal.current_spans WHERE type = 'llm' GROUP BY 1) c ON c.run_id = s.run_id
+    LEFT JOIN main.run_usage c ON c.run_id = s.run_id
     GROUP BY 1, 2),
 event AS (
     SELECT pair.key AS session_key, pair.value AS session_id, count(*) AS event_count, min(ts) AS first_at,

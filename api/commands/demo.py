@@ -51,7 +51,8 @@ def demo(
     port = free_port(host, port)
     url = f"http://{host}:{port}"
     command = [sys.executable, "-P", "-m", "api.cli", "serve", "--data", str(data), "--host", host, "--port", str(port)]
-    server = subprocess.Popen([*command, "--log-level", "warning"], stderr=subprocess.PIPE, text=True)  # noqa: S603
+    command += ["--otlp-grpc-port", "0", "--log-level", "warning"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603
     signal.signal(signal.SIGTERM, _terminated)
     try:
         remote = Remote(url, None)

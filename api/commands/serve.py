@@ -22,7 +22,7 @@ def serve(
     data: Annotated[Path | None, typer.Option(help="Folder that holds everything; made when missing.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of HTTP; 0 takes a free one.")] = None,
-    otlp_grpc_port: Annotated[int | None, typer.Option(help="Port of OTLP over gRPC (not served yet).")] = None,
+    otlp_grpc_port: Annotated[int | None, typer.Option(help="Port of OTLP over gRPC; 0 for none.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the server: take records, seal them, answer queries. Stops cleanly at SIGTERM or Ctrl+C."""
@@ -37,9 +37,10 @@ def serve(
     set_up_logs(settings.log_level)
     services = Services(settings)
     listener = listen(settings.host, settings.port)
+    otlp_grpc = otlp_grpc_address(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(services, request_log=settings.request_log),
+            create_app(services, request_log=settings.request_log, otlp_grpc=otlp_grpc),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
@@ -56,7 +57,26 @@ def serve(
         raise SystemExit(1)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def otlp_grpc_address(settings: settings_table.Settings) -> str | None:
+    """Return where to take OTLP over gRPC, or None.
+
+    The default port is often a collector's already: then the server does without, and says so; raises TransientError
+    for a port that was asked for.
+    """
+    host, port = settings.host, settings.otlp_grpc_port
+    if port == 0:
+        return None
+    try:
+        listen(host, port, "--otlp-grpc-port, or 0 for none").close()
+    except TransientError as error:
+        if "otlp_grpc_port" in settings.asked:
+            raise
+        typer.echo(f"no OTLP over gRPC: {error.message} (give another --otlp-grpc-port)", err=True)
+        return None
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen(host: str, port: int, another: str = "--port, or 0 for a free one") -> socket.socket:
     """Return a bound socket; raises TransientError when the port is taken or the address is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -66,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise TransientError(
-            f"cannot listen on {host}:{port}: {error.strerror}", hint="give another --port, or 0 for a free one"
+            f"cannot listen on {host}:{port}: {error.strerror}", hint=f"give another {another}"
         ) from error
     listener.listen(2048)
     listener.setblocking(False)

@@ -1,56 +1,116 @@
-"""`POST /v1/traces`: OTLP over HTTP, protobuf and JSON, with the protocol's own bodies."""
+"""OTLP over HTTP, protobuf and JSON: `POST /v1/traces` and `/v1/logs`, with the protocol's own bodies.
+
+The rules are those of https://opentelemetry.io/docs/specs/otlp/#otlphttp. Clients send again after 429, 502, 503 and
+504, and after nothing else: so these are the answers to what may succeed later, and to that only.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
+import structlog
 from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.errors import STATUS
 from api.requests import body_within, caller, services
-from ingest.body import unpack
-from ingest.limits import Limits
-from ingest.otlp import JSON_TYPE, PROTOBUF_TYPE, Traces, answer, decode_traces, status_body
+from ingest.otel.answers import INTERNAL, JSON_TYPE, PROTOBUF_TYPE, UNIMPLEMENTED, response, status, status_code
+from ingest.otel.taken import LIMITS, LOGS, TRACES, Signal, Taken, receive
 from warehouse.errors import InputError, TransientError, UpshotError
-from warehouse.log import Encoded, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = structlog.get_logger("otlp")
 
 router = APIRouter()
 
-LIMITS = Limits(body_bytes=20 << 20, unpacked_bytes=20 << 20)
-
-_INVALID_ARGUMENT, _UNAVAILABLE = 3, 14
-"""Codes of google.rpc.Status."""
+_TYPES = (JSON_TYPE, PROTOBUF_TYPE)
+_OTHER_METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_CLIENT_LEFT = 499
+"""What the server's own log shows for a request whose client is gone: nobody reads the answer."""
 
 
 @router.post("/v1/traces")
 async def traces(request: Request) -> Response:
-    """Take spans; those not named in partial_success are durable and visible when this answers."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in (JSON_TYPE, PROTOBUF_TYPE):
+    """Take spans; those not counted in partial_success are durable and visible when this answers."""
+    return await _taken(request, TRACES)
+
+
+@router.post("/v1/logs")
+async def logs(request: Request) -> Response:
+    """Take log records: evaluation results become scores, durable and visible when this answers; others are let go."""
+    return await _taken(request, LOGS)
+
+
+@router.post("/v1/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Refuse metrics for good: after a 404 an exporter drops what it has, and does not send it again."""
+    text = "metrics are not taken here, only /v1/traces and /v1/logs"
+    return _status(HTTPStatus.NOT_FOUND, UNIMPLEMENTED, text, _kind(request))
+
+
+@router.api_route("/v1/traces", methods=_OTHER_METHODS, include_in_schema=False)
+@router.api_route("/v1/logs", methods=_OTHER_METHODS, include_in_schema=False)
+@router.api_route("/v1/metrics", methods=_OTHER_METHODS, include_in_schema=False)
+async def other_methods(request: Request) -> Response:
+    """Refuse whatever is no POST."""
+    text = f"{request.method} {request.url.path}: only POST is taken here"
+    return _status(HTTPStatus.METHOD_NOT_ALLOWED, UNIMPLEMENTED, text, _kind(request), {"Allow": "POST"})
+
+
+async def _taken(request: Request, signal: Signal) -> Response:
+    kind = _kind(request)
+    if kind not in _TYPES:
         text = f"content type {kind or '(none)'}: send {PROTOBUF_TYPE} or {JSON_TYPE}"
         return Response(text, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, media_type="text/plain")
     try:
-        access = caller(request, "ingest")
-        own = services(request)
-        body = await body_within(request, LIMITS.body_bytes)
-        encoding = request.headers.get("content-encoding")
-        entries, made = await asyncio.to_thread(_decoded, body, encoding, kind, own.clock())
-        await own.append(access.workspace, entries)
+        made = await _kept(request, signal, kind)
     except UpshotError as error:
         return _refused(error, kind)
-    return Response(answer(made, kind), media_type=kind)
+    except ClientDisconnect:
+        return Response(status_code=_CLIENT_LEFT)
+    except Exception:  # a protocol of its own has its own body even for our defects
+        log.exception("defect", path=request.url.path)
+        return _status(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL, "the server failed; its log has the reason", kind)
+    return Response(response(made.rejected, made.reasons, signal.counter, kind), media_type=kind)
 
 
-def _decoded(body: bytes, encoding: str | None, kind: str, now: int) -> tuple[list[Encoded], Traces]:
-    made = decode_traces(unpack(body, encoding, LIMITS), kind, now)
-    return encode({"spans": made.batch}), made
+async def _kept(request: Request, signal: Signal, kind: str) -> Taken:
+    """Return what the request came to, once that is durable."""
+    access = caller(request, "ingest")
+    own = services(request)
+    body = await body_within(request, LIMITS.body_bytes)
+    encoding = request.headers.get("content-encoding")
+    made = await asyncio.to_thread(receive, signal, body, encoding, kind, own.clock(), own.reading)
+    if made.entries:
+        await own.append(access.workspace, made.entries)
+    return made
+
+
+def _kind(request: Request) -> str:
+    """Return the content type without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _refused(error: UpshotError, kind: str) -> Response:
-    retry = isinstance(error, TransientError)
-    status = STATUS.get(error.code, 400) if isinstance(error, InputError) else HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TransientError) else {}
-    code = _UNAVAILABLE if retry else _INVALID_ARGUMENT
-    return Response(status_body(code, error.message, kind), status, headers=headers, media_type=kind)
+    headers: dict[str, str] = {}
+    if isinstance(error, InputError):
+        code = STATUS[error.code]
+    else:  # a full disk, too: what the client keeps meanwhile is not lost
+        busy = error.code == "rate_limited"
+        code = HTTPStatus.TOO_MANY_REQUESTS if busy else HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, TransientError):
+        headers["Retry-After"] = str(error.retry_after)
+    if error.code == "unauthorized":
+        headers["WWW-Authenticate"] = "Bearer"
+    return _status(code, status_code(error), error.message, kind, headers)
+
+
+def _status(http: int, code: int, text: str, kind: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a google.rpc.Status, in JSON unless the request is in protobuf."""
+    kind = kind if kind in _TYPES else JSON_TYPE
+    return Response(status(code, text, kind), http, headers=dict(headers or {}), media_type=kind)

@@ -64,6 +64,7 @@ def serving(data: Path, *arguments: str, **settings: str) -> Iterator[Server]:
     """Start a server over a data folder, with `UPSHOT_` settings, wait until it is ready, and end it."""
     command = [sys.executable, "-P", "-m", "api.cli", "serve", "--data", str(data), "--port", "0", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UPSHOT_")}
+    environment["UPSHOT_OTLP_GRPC_PORT"] = "0"  # several servers run at once
     environment |= {f"UPSHOT_{name.upper()}": value for name, value in settings.items()}
     log = (data.parent / f"{data.name}.log").open("a+")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)

@@ -80,6 +80,24 @@ def test_what_is_of_the_subject_goes_and_nothing_else(warehouse: Warehouse, subj
     assert expected == base(answers(warehouse))
 
 
+def test_a_run_takes_the_trace_that_names_it_along(warehouse: Warehouse) -> None:
+    """Spans without a run of their own, the run the trace was until then, and what says whose it is; others stay."""
+    trace, other = "616e6e2e31".zfill(32), "f" * 32
+    warehouse.append("spans", span(trace, "1"), span(trace, "2", run_id=RUN.id), span(other, "3"))
+    warehouse.append("runs", *(run(id_, trace_id=id_, status="Completed") for id_ in (trace, other)), run(RUN.id))
+    names = {"trace_id": trace, "run_id": RUN.id, "ts": NOW, "_received_at": NOW, "_given": True, "_day_id": trace}
+    warehouse.append("trace_runs", names)
+    assert [(2,)] == warehouse.ask(f"SELECT count(*) FROM spans WHERE run_id = '{RUN.id}'")
+    erase_now(warehouse, RUN)
+    finish(warehouse)
+    assert [(other,)] == warehouse.ask("SELECT id FROM runs")
+    assert [("3", other)] == warehouse.ask("SELECT span_id, run_id FROM spans")
+    assert not left_of(warehouse.paths.root, (trace,))
+    warehouse.append("spans", span(trace, "1"))
+    warehouse.append("runs", run(trace, trace_id=trace, status="Completed"))
+    assert [(1, 1)] == warehouse.ask("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM spans)")
+
+
 def test_sessions_forget_the_erased_run(warehouse: Warehouse) -> None:
     """A session that loses a run counts one less, and one that loses all but its own score has none."""
     land(warehouse, world())

@@ -55,6 +55,15 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     assert count in (acknowledged + 1, acknowledged + 2)
 
 
+def test_a_caller_that_gives_up_leaves_the_log_to_the_others(warehouse: Warehouse) -> None:
+    """Requests cancelled at any moment are there or not, and every later one is acknowledged."""
+    for number in range(100):
+        gone = warehouse.log.append(encode({"runs": batch("runs", [run(f"gone-{number}")])}))
+        gone.cancel()
+        warehouse.append("runs", run(f"kept-{number}"))
+    assert [(100,)] == warehouse.ask("SELECT count(*) FROM runs WHERE id LIKE 'kept-%'")
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_the_acknowledgement_follows_the_fsync(tmp_path: Path) -> None:
     """In the order of system calls, a fsync of the log lies before each acknowledgement that is written."""

