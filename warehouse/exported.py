@@ -8,7 +8,7 @@ from warehouse.engine import connect, texts
 from warehouse.fold import quoted
 from warehouse.restore import read_index
 from warehouse.schema import FILES
-from warehouse.views import views_over_files
+from warehouse.views import TRACED, reads, views_over_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +47,21 @@ def open_export(
         )
         if known_at is None:
             con.execute(f'CREATE VIEW internal."current_{table.name}" AS {current}')
-    for name, sql in views_over_files(past=known_at is not None).items():
-        con.execute(f"CREATE VIEW {name} AS {sql}")
+    traced = any(file.table == TRACED for file in index.files)
+    views = views_over_files(past=known_at is not None, traced=traced)
+    made: set[str] = set()
+
+    def make(view: str) -> None:
+        """Make a view after those it stands on."""
+        if view in made or view not in views:
+            return
+        made.add(view)
+        for name in reads(views[view]):
+            make(name)
+        con.execute(f"CREATE VIEW {view} AS {views[view]}")
+
+    for view in views:
+        make(view)
     return con
 
 

@@ -25,6 +25,26 @@ ASKED: list[dict[str, str]] = [
 ]
 
 
+def _named(run_id: str) -> list[dict[str, Any]]:
+    return [{"key": "upshot.run_id", "value": {"stringValue": run_id}}]
+
+
+TRACE = {
+    "resourceSpans": [
+        {
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {"traceId": "a" * 32, "spanId": "b" * 16, "name": "answer", "attributes": _named("run-1"),
+                         "startTimeUnixNano": str(START_MS * 10**6), "endTimeUnixNano": str(START_MS * 10**6 + 9)},
+                    ]
+                }
+            ]
+        }
+    ]
+}  # fmt: skip
+
+
 def records() -> list[dict[str, Any]]:
     """Return 400 runs of 40 users with two scores, some of them changed later."""
     random = np.random.default_rng(11)
@@ -50,6 +70,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the records and a saved query."""
     with serving(tmp_path_factory.mktemp("verify") / "data") as server:
         assert server.ingest(records())["rejected"] == []
+        server.http.post(
+            "/v1/traces", json=TRACE
+        ).raise_for_status()  # its run is resolved by views, also over an export
         body = {"sql": "SELECT id AS run_id, duration_ms > 30000 AS value FROM runs"}
         server.http.put("/v1/queries/slow", json=body).raise_for_status()
         yield server

@@ -262,11 +262,11 @@ WITH prices(model, per_token) AS (VALUES ('gpt', 0.002), ('claude', 0.003))
 SELECT model, sum(output_tokens * per_token) AS usd FROM spans JOIN prices ON request_model = model GROUP BY model ORDER BY model
 ;
 -- name: what models cost
-SELECT provider, model, sum(calls) AS calls, sum(input_tokens) AS tokens_in, sum(cost_usd) AS usd, sum(priced_calls) / sum(calls) AS priced
+SELECT provider, model, sum(calls) AS calls, sum(input_tokens) AS tokens_in, sum(cost_usd) AS usd, sum(priced_calls) / nullif(sum(calls), 0) AS priced
 FROM model_usage GROUP BY ALL ORDER BY usd DESC NULLS LAST, model
 ;
 -- name: tools that fail
-SELECT tool_name, sum(calls) AS calls, sum(errors) / sum(calls) AS rate FROM tool_usage GROUP BY tool_name HAVING sum(calls) > 0 ORDER BY rate DESC, tool_name
+SELECT tool_name, sum(calls) AS calls, sum(errors) / nullif(sum(calls), 0) AS rate FROM tool_usage GROUP BY tool_name HAVING sum(calls) > 0 ORDER BY rate DESC, tool_name
 ;
 -- name: runs that cost most
 SELECT r.id, r.function_id, u.calls, u.input_tokens + u.output_tokens AS tokens, u.cost_usd FROM run_usage u JOIN runs r ON r.id = u.run_id
