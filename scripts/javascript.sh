@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the JavaScript clients that tests run: tests/javascript, pinned with digests by its lock, by the npm of the
-# Node that comes as a wheel. Where it cannot, their test is skipped by name (and .ci/run fails on such a skip).
+# Node that comes as a wheel. Where npm has no index to take them from, their test is skipped by name.
 set -u
 cd "$(dirname "$0")/../tests/javascript"
 state=$(cksum < package-lock.json)
