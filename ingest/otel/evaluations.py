@@ -11,12 +11,11 @@ from google.protobuf.message import DecodeError
 from msgspec import Struct
 
 from ingest.otel.answers import JSON_TYPE
+from ingest.otel.joining import EVALUATION_EVENT
 from warehouse.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-EVENT = "gen_ai.evaluation.result"
 
 EVENT_NAME = "event.name"
 """The attribute in which older SDKs put the event's name."""
@@ -103,8 +102,9 @@ def _of_json(body: bytes) -> Iterator[Evaluation]:
         for scope in resource.scope_logs or ():
             for record in scope.log_records or ():
                 pairs = record.attributes or ()
-                if record.event_name == EVENT or any(
-                    pair.key == EVENT_NAME and pair.value and pair.value.string_value == EVENT for pair in pairs
+                if record.event_name == EVALUATION_EVENT or any(
+                    pair.key == EVENT_NAME and pair.value and pair.value.string_value == EVALUATION_EVENT
+                    for pair in pairs
                 ):
                     attributes = {pair.key or "": pair.value and pair.value.plain() for pair in pairs}
                     time_ns = int(record.time_unix_nano or 0) or int(record.observed_time_unix_nano or 0)
@@ -163,7 +163,7 @@ _Request = _message("Request")
 
 
 def _of_protobuf(body: bytes) -> Iterator[Evaluation]:
-    name, of_older = EVENT.encode(), EVENT_NAME.encode()
+    name, of_older = EVALUATION_EVENT.encode(), EVENT_NAME.encode()
     request = _Request()
     request.ParseFromString(body)
     for resource in request.resources:

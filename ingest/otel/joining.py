@@ -81,7 +81,7 @@ EVALUATION_NAME = "gen_ai.evaluation.name"
 EVALUATION_VALUE = "gen_ai.evaluation.score.value"
 EVALUATION_LABEL = "gen_ai.evaluation.score.label"
 EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation"
-_EVALUATION = (EVALUATION_NAME, EVALUATION_VALUE, EVALUATION_LABEL, EVALUATION_EXPLANATION)
+EVALUATION = (EVALUATION_NAME, EVALUATION_VALUE, EVALUATION_LABEL, EVALUATION_EXPLANATION)
 
 ERROR = 2
 """OpenTelemetry's status code."""
@@ -369,7 +369,7 @@ def scores(
         except InputError as fault:
             yield fault
             continue
-        more = {key: text for key, text in event.attributes.items() if key not in _EVALUATION}
+        more = {key: text for key, text in event.attributes.items() if key not in EVALUATION}
         yield Score(
             name=event.attributes.get(EVALUATION_NAME) or "",
             value=value,

@@ -14,6 +14,15 @@ import msgspec
 
 from ingest.normalise import normalise
 from ingest.otel.evaluations import EVENT_NAME, Evaluation, evaluations
+from ingest.otel.joining import (
+    EVALUATION,
+    EVALUATION_EXPLANATION,
+    EVALUATION_LABEL,
+    EVALUATION_NAME,
+    EVALUATION_VALUE,
+    OWN_SESSION,
+    RUN_ID,
+)
 from ingest.records import NULL, Score
 from warehouse.errors import InputError, shown
 
@@ -22,20 +31,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-NAME = "gen_ai.evaluation.name"
-VALUE = "gen_ai.evaluation.score.value"
-LABEL = "gen_ai.evaluation.score.label"
-EXPLANATION = "gen_ai.evaluation.explanation"
-RUN_ID = ("upshot.run_id", "sdk.run.id")
 STEP_ID = ("upshot.step_id", "inngest.step.id")
 """Attributes, the first one present wins."""
 
 SESSIONS: Mapping[str, str] = {"session.id": "session_id", "gen_ai.conversation.id": "conversation_id"}
 """Attribute -> session key."""
 
-_OWN_SESSION = "upshot.session."
-
-_USED = frozenset({EVENT_NAME, NAME, VALUE, LABEL, EXPLANATION, *RUN_ID, *STEP_ID, *SESSIONS})
+_USED = frozenset({EVENT_NAME, *EVALUATION, *RUN_ID, *STEP_ID, *SESSIONS})
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 
 
@@ -81,18 +83,18 @@ def decode_logs(body: bytes, kind: str, received_at_us: int) -> LogRecords:
 
 def _score(evaluation: Evaluation) -> Score:
     attributes = evaluation.attributes
-    name = attributes.get(NAME)
+    name = attributes.get(EVALUATION_NAME)
     if not isinstance(name, str) or not name:
-        raise InputError(f"an evaluation result must have a text as {NAME}")
+        raise InputError(f"an evaluation result must have a text as {EVALUATION_NAME}")
     trace_id, span_id = _id("trace", evaluation.trace_id, _TRACE_DIGITS), _id("span", evaluation.span_id, _SPAN_DIGITS)
     run_id = _first(attributes, RUN_ID)
     sessions = _sessions(attributes)
     about_session = run_id is None and trace_id is None
-    more = {key: value for key, value in attributes.items() if not (key in _USED or key.startswith(_OWN_SESSION))}
+    more = {key: value for key, value in attributes.items() if not (key in _USED or key.startswith(OWN_SESSION))}
     return Score(
         name=name,
-        value=_value(attributes.get(VALUE)),
-        label=_text(attributes.get(LABEL)),
+        value=_value(attributes.get(EVALUATION_VALUE)),
+        label=_text(attributes.get(EVALUATION_LABEL)),
         run_id=run_id,
         step_id=None if run_id is None else _first(attributes, STEP_ID),
         trace_id=trace_id,
@@ -100,7 +102,7 @@ def _score(evaluation: Evaluation) -> Score:
         session=dict([next(iter(sessions.items()))]) if about_session and sessions else None,
         sessions=sessions if run_id is not None else None,
         ts=evaluation.time_ns // 1000 / 1000 if evaluation.time_ns else None,
-        comment=_text(attributes.get(EXPLANATION)),
+        comment=_text(attributes.get(EVALUATION_EXPLANATION)),
         attributes=msgspec.Raw(msgspec.json.encode(more)) if more else NULL,
     )
 
@@ -111,7 +113,7 @@ def _value(value: Any) -> bool | float | None:
         return value
     if isinstance(value, int | float) and math.isfinite(value):
         return float(value)
-    raise InputError(f"{VALUE} is {shown(str(value))}, must be a finite number or a truth value")
+    raise InputError(f"{EVALUATION_VALUE} is {shown(str(value))}, must be a finite number or a truth value")
 
 
 def _id(what: str, digits: str, length: int) -> str | None:
@@ -126,9 +128,7 @@ def _id(what: str, digits: str, length: int) -> str | None:
 def _sessions(attributes: Mapping[str, Any]) -> dict[str, str | int | float]:
     named = {key: _text(attributes.get(attribute)) for attribute, key in SESSIONS.items()}
     named |= {
-        key.removeprefix(_OWN_SESSION): _text(value)
-        for key, value in attributes.items()
-        if key.startswith(_OWN_SESSION)
+        key.removeprefix(OWN_SESSION): _text(value) for key, value in attributes.items() if key.startswith(OWN_SESSION)
     }
     return {key: id_ for key, id_ in named.items() if id_}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from queries.experiments.beside import NOTHING, Beside
 from queries.experiments.contrasts import Comparison, Contrasts, contrasts_of, distinct
+from queries.experiments.declared import outside
 from queries.experiments.health import Missingness, SampleRatio, doubtful, missingness, sample_ratio
 from queries.experiments.secondary import SecondaryResult, secondary
 from queries.experiments.segments import Segmented, segmented
@@ -233,7 +234,9 @@ def _flags(  # noqa: PLR0917 - all that a flag may be about
         "fragile": fragile,
         "default_value_frequent": seen.kind == "numeric" and halves > 0 and halves >= FREQUENT_DEFAULT * scored,
         "kind_changed": _kind_changed(declared, seen),
-        "out_of_range": _out_of_range(declared, seen),
+        "out_of_range": outside(
+            declared.definition.low, declared.definition.high, None if seen.high is None else seen.low, seen.high
+        ),
         "mixed_kinds": seen.boolean_scores > 0 and seen.numeric_scores > 0,
         "srm_warning": warned,
         "missing_scores": missing.unscored > 0,
@@ -248,10 +251,3 @@ def _kind_changed(declared: Declared, seen: Observations) -> bool:
     """Return whether runs have the score in another kind than it was declared."""
     kind = declared.definition.kind
     return (kind == "boolean" and seen.numeric_scores > 0) or (kind == "numeric" and seen.boolean_scores > 0)
-
-
-def _out_of_range(declared: Declared, seen: Observations) -> bool:
-    low, high = declared.definition.low, declared.definition.high
-    if seen.high is None:
-        return False
-    return (low is not None and seen.low < low) or (high is not None and seen.high > high)

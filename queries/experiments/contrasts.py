@@ -34,6 +34,9 @@ Interval = tuple[float, float]
 FEW_EFFECTIVE_UNITS = 20
 """Effective units of an arm below which the randomisation test decides, not t."""
 
+WITHOUT_DF = frozenset({"randomization", "boschloo", "pooled_z"})
+"""Methods that decide instead of t, and have no degrees of freedom."""
+
 MOST_SHUFFLED = 20
 """Variants beside the control up to which labels are shuffled: with more of them it would take long."""
 

@@ -60,6 +60,13 @@ class Definition:
     high: float | None = None
 
 
+def outside(low: float | None, high: float | None, lowest: float | None, highest: float | None) -> bool:
+    """Return whether values from `lowest` to `highest` leave a declared range; None: no bound, or no value."""
+    if lowest is None or highest is None:
+        return False
+    return (low is not None and lowest < low) or (high is not None and highest > high)
+
+
 @dataclass(frozen=True, slots=True)
 class Secondary:
     """A score that is shown and tested, and does not decide."""

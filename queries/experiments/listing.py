@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING, Any
 
-from queries.experiments.declared import json_object
+from queries.experiments.declared import json_object, outside
 from warehouse.clock import iso
 
 if TYPE_CHECKING:
@@ -37,18 +37,10 @@ SELECT coalesce(s.name, d.name) AS name, s.* EXCLUDE (name), d.* EXCLUDE (name),
 FROM seen s FULL JOIN score_definitions d ON d.name = s.name ORDER BY 1"""
 
 
-def _beyond(row: Mapping[str, Any]) -> bool:
-    """Return whether any value lies outside the declared range."""
-    low, high = row["min"], row["max"]
-    if row["lowest"] is None:
-        return False
-    return (low is not None and row["lowest"] < low) or (high is not None and row["highest"] > high)
-
-
 _FLAGS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "mixed_kinds": lambda row: len(row["kinds"] or ()) > 1,
     "kind_changed": lambda row: row["kind"] is not None and bool(set(row["kinds"] or ()) - {row["kind"]}),
-    "out_of_range": _beyond,
+    "out_of_range": lambda row: outside(row["min"], row["max"], row["lowest"], row["highest"]),
 }
 """What came of a score and is not as before, or not as declared."""
 

@@ -55,9 +55,8 @@ RUN_METRICS: Mapping[str, RunMetric] = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is measured: its name, and the text of its query, which puts its parameters where they stand."""
+    """What is measured: the text of its query, which puts its parameters where they stand."""
 
-    name: str | None
     query: Callable[[Put], str]
     is_score: bool = False
     """Its rows also have what the score says of its experiment and variant."""
@@ -72,10 +71,10 @@ def metric(name: str | None, options: Options, as_of: int, queries: Mapping[str,
         InputError: `bad_parameter`, no such property of a run.
     """
     if name is not None and name.startswith(RUN):
-        return Metric(name, _of_runs(run_metric(name), as_of))
+        return Metric(_of_runs(run_metric(name), as_of))
     if name is not None and name.startswith(QUERY):
-        return Metric(name, _of_query(queries[name.removeprefix(QUERY)], as_of))
-    return Metric(name, lambda put: _of_scores(name, options, as_of, put), is_score=True)
+        return Metric(_of_query(queries[name.removeprefix(QUERY)], as_of))
+    return Metric(lambda put: _of_scores(name, options, as_of, put), is_score=True)
 
 
 def run_metric(name: str) -> RunMetric:

@@ -13,6 +13,7 @@ from queries.experiments.analysis import Analysis, analyse
 from queries.experiments.audit import assignment_audit, unit_proposal
 from queries.experiments.beside import Beside
 from queries.experiments.cohort import Question, gather
+from queries.experiments.contrasts import WITHOUT_DF
 from queries.experiments.declared import Declared, Note, declared
 from queries.experiments.ending import Horizon, horizon
 from queries.experiments.history import history
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from queries.stats.aggregates import Estimate
 
 _EPOCH = dt.date(1970, 1, 1)
-
-_WITHOUT_DF = frozenset({"randomization", "boschloo", "pooled_z"})
 
 
 def report(  # noqa: PLR0917 - the contract of its callers
@@ -313,7 +312,7 @@ class _Body:
         else:
             if c.ci is None:
                 self._note(f"{path}.ci", "too_few_units", "so few units that no interval of this confidence exists")
-            if tested.method in _WITHOUT_DF:
+            if tested.method in WITHOUT_DF:
                 self._note(f"{path}.df", tested.method, "this test has no degrees of freedom")
             if c.lift is None:
                 self._note(f"{path}.lift", "mean_not_positive", "a mean's interval reaches 0, so a ratio says nothing")
@@ -332,7 +331,7 @@ class _Body:
             "control": c.control,
             "difference": None if c.difference is None else c.difference.value,
             "standard_error": None if c.difference is None else c.difference.standard_error,
-            "df": None if tested is None or tested.method in _WITHOUT_DF else tested.df,
+            "df": None if tested is None or tested.method in WITHOUT_DF else tested.df,
             "ci": _pair(c.ci),
             "p": c.p,
             "p_adjusted": c.p_adjusted,
@@ -407,7 +406,7 @@ class _Body:
             "control_mean": None if result.control is None else result.control.mean + result.shift,
             "difference": None if difference is None else difference.value,
             "standard_error": None if difference is None else difference.standard_error,
-            "df": None if tested is None or tested.method in _WITHOUT_DF else tested.df,
+            "df": None if tested is None or tested.method in WITHOUT_DF else tested.df,
             "ci": _pair(c.ci),
             "p": c.p,
             "p_adjusted": result.p_adjusted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from queries.experiments.contrasts import EMPTY, Arm, arm, contrast, every_arm
+from queries.experiments.contrasts import EMPTY, WITHOUT_DF, Arm, arm, contrast, every_arm
 from queries.stats.comparison import interval, p_value, per_run
 from queries.stats.cuped import adjusted
 from queries.stats.ranks import mann_whitney
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from queries.stats.jackknife import Estimand
 
 NAIVE = "runs_as_units"
-
-_EXACT = frozenset({"randomization", "boschloo", "pooled_z"})
-"""Tests that decide instead of t; t is then shown beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def sensitivities(
             found.append(
                 Sensitivity("mann_whitney", variant, None, None, mann_whitney(first.units.means, second.units.means))
             )
-        if comparison.tested is not None and comparison.tested.method in _EXACT:
+        if comparison.tested is not None and comparison.tested.method in WITHOUT_DF:  # t is then shown beside it
             found.append(_sensitivity("jackknife_t", variant, comparison.tested, alpha))
     return tuple(found)
 

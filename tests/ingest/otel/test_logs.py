@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from ingest.otel.answers import JSON_TYPE, PROTOBUF_TYPE
-from ingest.otel.evaluations import EVENT, evaluations
-from ingest.otel.logs import EXPLANATION, LABEL, NAME, VALUE, decode_logs
+from ingest.otel.evaluations import evaluations
+from ingest.otel.joining import EVALUATION_EVENT as EVENT
+from ingest.otel.joining import EVALUATION_EXPLANATION as EXPLANATION
+from ingest.otel.joining import EVALUATION_LABEL as LABEL
+from ingest.otel.joining import EVALUATION_NAME as NAME
+from ingest.otel.joining import EVALUATION_VALUE as VALUE
+from ingest.otel.logs import decode_logs
 from tests.api.otlp import as_json, set_value
 from warehouse.errors import InputError
 
