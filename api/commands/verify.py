@@ -21,6 +21,7 @@ from warehouse.errors import InputError, NotFoundError, shown
 from warehouse.exported import open_export
 
 _MOST_SHOWN = 10
+_LONGEST_SHOWN = 100
 
 
 def verify(report_file: Path, export: Path) -> None:
@@ -44,8 +45,8 @@ def verify(report_file: Path, export: Path) -> None:
         typer.echo(f"verified: {made['experiment']}, {made['verdict']['kind']}, SHA-256 {own}")
         return
     typer.echo(f"NOT the same: the report has SHA-256 {own}, computed again it is {found}", err=True)
-    for path in differences[:_MOST_SHOWN]:
-        typer.echo(f"  differs: {path}", err=True)
+    for path, ours, theirs in differences[:_MOST_SHOWN]:
+        typer.echo(f"  differs: {path}: {_value(ours)}, computed again {_value(theirs)}", err=True)
     if len(differences) > _MOST_SHOWN:
         typer.echo("  and more", err=True)
     typer.echo(
@@ -58,6 +59,10 @@ def verify(report_file: Path, export: Path) -> None:
 
 def _as_json(made: dict[str, Any]) -> Any:
     return json.loads(json.dumps(made))
+
+
+def _value(value: object) -> str:
+    return shown(value) if isinstance(value, str) else json.dumps(value)[:_LONGEST_SHOWN]
 
 
 def _saved(made: dict[str, Any], name: str) -> str:

@@ -303,7 +303,7 @@ SELECT variant, count(*) AS scored, min(value) AS low, max(value) AS high,
        quantile_cont(value, [0.25, 0.5, 0.75]) AS quartiles, count(*) FILTER (value = 1) AS trues,
        count(*) FILTER (value = 0.5) AS halves, sum(place >> {_COARSE_BITS})::VARCHAR AS coarse,
        sum({_coarse_square("place")})::VARCHAR AS coarse_squares, sum(place)::VARCHAR AS place,
-       sum(abs(value)) FILTER (abs(value) > start) / sum(abs(value)) AS heaviest
+       round(fsum(abs(value)) FILTER (abs(value) > start) / fsum(abs(value)), 12) AS heaviest
 FROM counted JOIN tail USING (variant) GROUP BY variant ORDER BY variant"""
         )
     )

@@ -52,8 +52,8 @@ def made_at(made: Mapping[str, Any]) -> int:
     return moment("receipt.now", made["receipt"]["now"])
 
 
-def differing(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths at which two reports differ, the receipt's own hash and the snapshot excepted."""
+def differing(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two reports differ, the receipt's own hash and the snapshot excepted: path and both values."""
     if path in ("receipt.hash", "snapshot"):
         return
     if isinstance(one, dict) and isinstance(other, dict):
@@ -63,8 +63,8 @@ def differing(one: Any, other: Any, path: str = "") -> Iterator[str]:
     elif isinstance(one, list) and isinstance(other, list):
         ours, theirs = cast("list[Any]", one), cast("list[Any]", other)
         if len(ours) != len(theirs):
-            yield path
+            yield f"{path}.length", len(ours), len(theirs)
         for at in range(min(len(ours), len(theirs))):
             yield from differing(ours[at], theirs[at], f"{path}[{at}]")
     elif one != other:
-        yield path
+        yield path, one, other
