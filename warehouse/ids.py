@@ -23,6 +23,8 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CROCKFORD_VALUE = {c: i for i, c in enumerate(_CROCKFORD)} | {c.lower(): i for i, c in enumerate(_CROCKFORD)}
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")
 _UUID7 = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_TRACE_ID = re.compile(r"[0-9a-fA-F]{32}(?![0-9A-Za-z])")
+"""A trace id of W3C Trace Context, which is random; one in 75 of them would read as a ULID of 1980 to 2100."""
 _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 _EARLIEST_MS = int(dt.datetime(1980, 1, 1, tzinfo=dt.UTC).timestamp() * 1000)
@@ -34,9 +36,10 @@ _EPOCH = dt.date(1970, 1, 1)
 def day_in_id(text: str) -> int | None:
     """Return the day (days since 1970-01-01, UTC) an id begins with, or None when it carries no time.
 
-    An id has a day when it begins with a ULID or a UUIDv7 whose time lies between 1980 and 2100 (DESIGN section 4).
+    An id has a day when it begins with a ULID or a UUIDv7 whose time lies between 1980 and 2100 (DESIGN section 4), and
+    not with a trace id.
     """
-    if _ULID.match(text):
+    if _ULID.match(text) and not _TRACE_ID.match(text):
         ms = 0
         for char in text[:10]:
             ms = ms * 32 + _CROCKFORD_VALUE[char]
@@ -52,7 +55,7 @@ for _char, _value in _CROCKFORD_VALUE.items():
     _SYMBOLS[ord(_char)] = _value
 _POWERS = 32.0 ** np.arange(9, -1, -1)
 """As floats: exact below 2^53, and multiplied much faster than integers."""
-_ULID_CHARS, _TIME_CHARS, _FIRST_SYMBOLS = 26, 10, 8
+_ULID_CHARS, _TIME_CHARS, _FIRST_SYMBOLS, _HEX_SYMBOLS = 26, 10, 8, 16
 
 
 def days_in_ulids(ids: pa.Array[Any]) -> NDArray[np.int32]:
@@ -68,6 +71,8 @@ def days_in_ulids(ids: pa.Array[Any]) -> NDArray[np.int32]:
     ms = symbols[:, :_TIME_CHARS].astype(np.float64) @ _POWERS
     valid = (symbols < len(_CROCKFORD)).all(axis=1) & (symbols[:, 0] < _FIRST_SYMBOLS)
     valid &= (ms >= _EARLIEST_MS) & (ms < _LATEST_MS)
+    for at in np.flatnonzero(valid & (symbols < _HEX_SYMBOLS).all(axis=1)):
+        valid[at] = not _TRACE_ID.match(ids[int(long[at])].as_py())
     days[long[valid]] = ms[valid] // _DAY_MS
     return days
 

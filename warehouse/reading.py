@@ -10,20 +10,20 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from warehouse.engine import connect, lock, texts
+import pyarrow as pa
+
+from warehouse.engine import DataErrors, connect, lock, texts
 from warehouse.errors import TransientError
 from warehouse.fold import quoted
 from warehouse.integrity import Verified
 from warehouse.manifest import Hidden, Snapshot
 from warehouse.pruning import NO_WISHES, may_hold
 from warehouse.schema import FILES, FileTable
-from warehouse.stage import Stage, hidden_by_fold, hidden_rows
+from warehouse.stage import Stage, arrived, hidden_by_fold, hidden_rows, together, unfit
 from warehouse.views import RESOLVED, TRACED, reads, sources, views_over_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import pyarrow as pa
 
     from warehouse.engine import Connection
     from warehouse.files import Files
@@ -48,7 +48,10 @@ class _Table:
     """What the engine holds of one file table."""
 
     table: FileTable
-    tail: list[Entry] = field(default_factory=list["Entry"])
+    arriving: list[Entry] = field(default_factory=list["Entry"])
+    """New entries that no question was about yet."""
+    tail: dict[int, pa.Table] = field(default_factory=dict[int, "pa.Table"])
+    """Rows that are not sealed, by log position."""
     stale: bool = True
     hidden: dict[int, Hidden] = field(default_factory=dict[int, Hidden])
     shape: _Shape | None = None
@@ -99,13 +102,14 @@ class ReadEngine:
             self.snapshot = snapshot
             self.tail_position = max(self.tail_position, snapshot.sealed)
             for own in self._tables.values():
-                own.tail = [entry for entry in own.tail if entry.seq > snapshot.sealed]
+                own.tail = {seq: rows for seq, rows in own.tail.items() if seq > snapshot.sealed}
+                own.arriving = [entry for entry in own.arriving if entry.seq > snapshot.sealed]
                 own.stale = True
         for entry in entries:
             self.tail_position = entry.seq
             if entry.table in self._tables:  # the keeper will put the others into quarantine
                 own = self._tables[entry.table]
-                own.tail.append(entry)
+                own.arriving.append(entry)
                 own.stale = True
 
     def cursor(
@@ -162,32 +166,27 @@ class ReadEngine:
         table, con = own.table, self._con
         sealed = self.snapshot.of(table.name)
         hidden = {file.id: self.snapshot.hidden[file.id] for file in sealed if file.id in self.snapshot.hidden}
-        columns = quoted([column.name for column in table.stored])
-        con.execute(
-            f'CREATE TABLE IF NOT EXISTS internal."hot_{table.name}"'
-            f"({', '.join(f'{chr(34)}{c.name}{chr(34)} {c.type}' for c in table.stored)}, _current BOOLEAN)"
-        )
         con.execute(
             f'CREATE TABLE IF NOT EXISTS internal."hidden_{table.name}"(file BIGINT, row BIGINT, everywhere BOOLEAN)'
         )
+        own.tail |= arrived(table, own.arriving).rows  # the keeper will put the bad ones into quarantine
+        own.arriving = []
         if own.tail:
-            self._stage.fold(table, own.tail, self.snapshot, self._day_of)
+            self._fold(own)
             for id_, rows in hidden_by_fold(con).items():
                 hidden[id_] = hidden[id_] | rows if id_ in hidden else rows
-        con.execute("BEGIN")
-        try:
-            con.execute(f'DELETE FROM internal."hot_{table.name}"')
-            if own.tail:
-                con.execute(f'INSERT INTO internal."hot_{table.name}" SELECT {columns}, _current FROM folded')
-            if hidden or own.hidden:
+        if hidden or own.hidden:
+            con.execute("BEGIN")
+            try:
                 con.register("_hidden", hidden_rows(hidden))
                 con.execute(f'DELETE FROM internal."hidden_{table.name}"')
                 con.execute(f'INSERT INTO internal."hidden_{table.name}" SELECT * FROM _hidden')
                 con.unregister("_hidden")
-        except BaseException:
-            con.execute("ROLLBACK")
-            raise
-        con.execute("COMMIT")
+            except BaseException:
+                con.execute("ROLLBACK")
+                raise
+            con.execute("COMMIT")
+        self._show(own)
         own.hidden = hidden
         own.lists = {
             "clean": [file for file in sealed if file.current and file.id not in hidden],
@@ -196,6 +195,25 @@ class ReadEngine:
         }
         self._shape(own)
         own.stale = False
+
+    def _fold(self, own: _Table) -> None:
+        """Fold a table's tail with the sealed rows it meets, without the entries that the engine cannot read."""
+        try:
+            self._stage.fold(own.table, together(own.table, own.tail.values()), self.snapshot, self._day_of)
+        except DataErrors:
+            unread = unfit(self._con, own.tail)
+            if not unread:
+                raise
+            own.tail = {seq: rows for seq, rows in own.tail.items() if seq not in unread}
+            self._stage.fold(own.table, together(own.table, own.tail.values()), self.snapshot, self._day_of)
+
+    def _show(self, own: _Table) -> None:
+        """Let both connections see the rows of the tail as they are in memory: nothing is copied."""
+        hot = self._stage.folded(own.table) if own.tail else _none_of(own.table)
+        self._stage.release()
+        self._cursor.abort()  # a question that was not read to its end
+        for con in (self._con, self._cursor):
+            con.register(f"hot_{own.table.name}", hot)
 
     def _shape(self, own: _Table) -> None:
         """Set the two views over a table's files, when they need other branches than before."""
@@ -293,6 +311,10 @@ def _branches(table: FileTable, shape: _Shape) -> tuple[list[str], list[str]]:
         gone = f"ANTI JOIN (SELECT * FROM {hides} WHERE everywhere) h ON {same}" if shape.superseded_hidden else ""
         every.append(f"SELECT {columns}, false AS _current FROM {numbered('superseded')} {gone}")
     if shape.hot:
-        every.append(f'SELECT {columns}, _current FROM internal."hot_{name}"')
-        current.append(f'SELECT {columns} FROM internal."hot_{name}" WHERE _current')
-    return every, current or [f'SELECT {columns} FROM internal."hot_{name}" WHERE false']
+        every.append(f'SELECT {columns}, _current FROM "hot_{name}"')
+        current.append(f'SELECT {columns} FROM "hot_{name}" WHERE _current')
+    return every, current or [f'SELECT {columns} FROM "hot_{name}" WHERE false']
+
+
+def _none_of(table: FileTable) -> pa.Table:
+    return pa.schema([*(column.arrow for column in table.stored), pa.field("_current", pa.bool_())]).empty_table()

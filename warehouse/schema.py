@@ -301,7 +301,7 @@ _SPAN = (
     _c("input", VARCHAR, "the prompt or arguments"),
     _c("output", VARCHAR, "the answer"),
     _c("convention", VARCHAR, "the convention its attributes follow"),
-    _c("attributes", MAP, "every attribute as text"),
+    _c("attributes", MAP, "every attribute as text; what `input` or `output` holds is kept only there, and null here"),
     _c("resource_attributes", MAP, "every resource attribute as text"),
     _c("events", JSON, "span events"),
     _c("links", JSON, "span links"),

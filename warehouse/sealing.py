@@ -16,20 +16,22 @@ import numpy as np
 import structlog
 
 from warehouse.days import Days
-from warehouse.engine import connect, rows_of
+from warehouse.engine import DataErrors, connect, rows_of
 from warehouse.fold import quoted
 from warehouse.integrity import Verified
 from warehouse.manifest import Change, FileName, Hidden, NewFile, StaleError
 from warehouse.paths import sealed_name
 from warehouse.schema import FILE, FILES
-from warehouse.stage import Stage, hidden_by_fold
+from warehouse.stage import Stage, arrived, hidden_by_fold, together, unfit
 from warehouse.writing import Written, discard, publish, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
 
     from warehouse.clock import Clock
-    from warehouse.manifest import Snapshot
+    from warehouse.manifest import Entry, Snapshot
     from warehouse.schema import FileTable
     from warehouse.workspace import Workspace
 
@@ -102,15 +104,13 @@ class Sealer:
             written: list[Written] = []
             hidden: dict[int, Hidden] = {}
             bad = {entry.seq: f"there is no table {entry.table!r}" for entry in entries if entry.table not in FILE}
+            name = sealed_name(entries[0].seq, entries[-1].seq)
             self._days.forget()
             try:
                 for table in FILES:
                     own = [entry for entry in entries if entry.table == table.name]
                     if own:
-                        bad |= self._stage.fold(
-                            table, own, self._snapshot, lambda rows, table=table: self._days.assign(table, rows)
-                        )
-                        written.extend(self._write(table, sealed_name(entries[0].seq, entries[-1].seq)))
+                        bad |= self._apply(table, own, name, written)
                         hidden |= hidden_by_fold(self._con)
                 publish(manifest, files, written)
                 manifest.commit(
@@ -128,6 +128,7 @@ class Sealer:
                 continue  # compaction replaced a file that a row of this batch meets
             finally:
                 self._pin.rest()
+                self._stage.release()
                 discard(written)
         for seq, reason in bad.items():
             log.error("entry_quarantined", position=seq, reason=reason)
@@ -135,6 +136,28 @@ class Sealer:
             pass
         self._took_us = (time.monotonic_ns() - began) // 1_000
         return sum(entry.rows for entry in entries)
+
+    def _apply(self, table: FileTable, entries: Sequence[Entry], name: str, written: list[Written]) -> dict[int, str]:
+        """Write the files of a table's entries, noting each in `written`; return those that cannot be applied."""
+        found = arrived(table, entries)
+        before = len(written)
+        try:
+            self._fold(table, found.rows, name, written)
+        except DataErrors:
+            unread = unfit(self._con, found.rows)
+            if not unread:
+                raise
+            discard(written[before:])
+            del written[before:]
+            self._fold(table, {seq: rows for seq, rows in found.rows.items() if seq not in unread}, name, written)
+            return found.bad | unread
+        return found.bad
+
+    def _fold(self, table: FileTable, rows: Mapping[int, pa.Table], name: str, written: list[Written]) -> None:
+        assert self._snapshot is not None  # noqa: S101 - `seal` has read one
+        whole = together(table, rows.values())
+        self._stage.fold(table, whole, self._snapshot, lambda rows: self._days.assign(table, rows))
+        written.extend(self._write(table, name))
 
     def _write(self, table: FileTable, name: str) -> Iterator[Written]:
         columns = quoted([column.name for column in table.stored])

@@ -5,7 +5,7 @@ The keeper does so before it writes files, a query worker over the log's tail: b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,10 @@ from warehouse.fold import clash, current_key, fold, keep_all, quoted
 from warehouse.log import ROWS_BITS, decode
 from warehouse.manifest import Hidden
 from warehouse.tombstones import Blocked
+from warehouse.twins import Twins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from warehouse.engine import Connection
     from warehouse.files import Files
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from warehouse.manifest import Entry, SealedFile, Snapshot
     from warehouse.schema import FileTable
 
-_COMPUTED = {"_first_received_at": "NULL::TIMESTAMPTZ", "_versions": "NULL::VARCHAR[]"}
+_COMPUTED = ("_first_received_at", "_versions")
+"""Internal columns that only folding fills."""
 
 
 class Stage:
@@ -36,57 +38,51 @@ class Stage:
         self._files = files
         self._verified = verified
         self._blocked = Blocked(con)
+        self._twins = Twins(con, files, verified)
+        self._rows: pa.Table | None = None
 
     def fold(
-        self,
-        table: FileTable,
-        entries: Sequence[Entry],
-        snapshot: Snapshot,
-        day_of: Callable[[pa.Table], pa.Array[Any]],
-    ) -> dict[int, str]:
-        """Make the temporary tables `folded` and `hide` of the rows in `entries` (see `warehouse.fold`).
+        self, table: FileTable, rows: pa.Table, snapshot: Snapshot, day_of: Callable[[pa.Table], pa.Array[Any]]
+    ) -> None:
+        """Make `folded` and `hide` of rows as `arrived` returns them (see `warehouse.fold`), until the next call.
 
         Rows of what was erased are left out.
         `day_of` returns the day of each row; one without a day has no sealed twin.
 
         Raises:
             TransientError: a sealed file that may hold a twin is damaged; the message names it.
-
-        Returns:
-            The log positions of entries that cannot be applied, with the reason; the others were folded without them.
         """
         self._blocked.know(snapshot)
-        bad: dict[int, str] = {}
-        try:
-            self._take(table, entries, day_of)
-        except (*DataErrors, pa.ArrowException, KeyError):
-            good: list[Entry] = []
-            for entry in entries:
-                try:
-                    self._take(table, [entry], day_of)
-                except (*DataErrors, pa.ArrowException, KeyError) as error:
-                    bad[entry.seq] = str(error).partition("\n")[0] or "it does not match its checksum"
-                else:
-                    good.append(entry)
-            self._take(table, good, day_of)
+        rows = self._blocked.without(table, rows)
+        for name in _COMPUTED:
+            field = next((column.arrow for column in table.stored if column.name == name), None)
+            if field is not None:
+                rows = rows.append_column(field, cast("Any", pa.nulls)(rows.num_rows, field.type))
+        self._rows = rows.select([column.name for column in table.stored])
+        # A view, not a table: most rows meet none, and are copied only where they go.
+        self._con.register("incoming", self._rows.append_column("_day", day_of(rows)))
         self._load_existing(table, snapshot)
         self._con.execute(clash(table))
         met = self._con.execute("SELECT count(*) FROM clash").fetchone() != (0,)
         for statement in fold(table) if met else keep_all(table):
             self._con.execute(statement)
-        return bad
+        if met:
+            self._rows = None
 
-    def _take(self, table: FileTable, entries: Sequence[Entry], day_of: Callable[[pa.Table], pa.Array[Any]]) -> None:
-        con = self._con
-        rows = self._blocked.without(table, _arrived(table, entries))
-        con.register("_arrived", rows.append_column("_day", day_of(rows)))
-        columns = ", ".join(f'{_COMPUTED.get(c.name, f"""a."{c.name}" """)} AS "{c.name}"' for c in table.stored)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns}, a._day FROM _arrived a")
-        con.unregister("_arrived")
+    def folded(self, table: FileTable) -> pa.Table:
+        """Return the rows of `folded`: the stored columns and `_current`."""
+        if self._rows is not None:
+            return self._rows.append_column("_current", pa.repeat(pa.scalar(value=True), self._rows.num_rows))
+        return rows_of(self._con, f"SELECT {quoted(c.name for c in table.stored)}, _current FROM folded")
+
+    def release(self) -> None:
+        """Give the memory of the last fold back."""
+        self._rows = None
+        self._con.unregister("incoming")
 
     def _load_existing(self, table: FileTable, snapshot: Snapshot) -> None:
         keys = current_key(table)
-        files = self._candidates(table, snapshot)
+        files = self._twins.among(table, self._candidates(table, snapshot))
         columns = quoted((column.name for column in table.stored), "r.")
         if not files:
             types = ", ".join(f'NULL::{c.type} AS "{c.name}"' for c in table.stored)
@@ -191,18 +187,59 @@ def hidden_by_fold(con: Connection) -> dict[int, Hidden]:
     }
 
 
-def _arrived(table: FileTable, entries: Sequence[Entry]) -> pa.Table:
-    """Return the rows of log entries with their arrival; a column the writer did not know yet is null."""
-    parts: list[pa.Table] = []
+class Arrived(NamedTuple):
+    """What log entries came to."""
+
+    rows: dict[int, pa.Table]
+    """By log position: the arriving columns and `_arrival`."""
+    bad: dict[int, str]
+    """The positions of those that cannot be applied, with the reason."""
+
+
+def arrived(table: FileTable, entries: Iterable[Entry]) -> Arrived:
+    """Return the rows of log entries; a column their writer did not know yet is null."""
+    found = Arrived({}, {})
     for entry in entries:
-        rows = decode(entry.payload)
-        if rows.schema != table.arriving:
-            empty: Any = pa.nulls
-            columns: list[Any] = [
-                rows[field.name] if field.name in rows.column_names else empty(rows.num_rows, field.type)
-                for field in cast("Any", table.arriving)
-            ]
-            rows = pa.table(columns, names=table.arriving.names).cast(table.arriving)
-        arrival = np.arange(rows.num_rows, dtype=np.int64) + (entry.seq << ROWS_BITS)
-        parts.append(rows.append_column("_arrival", pa.array(arrival)))
-    return pa.concat_tables(parts) if parts else table.arriving.append(pa.field("_arrival", pa.int64())).empty_table()
+        try:
+            found.rows[entry.seq] = _arrived(table, entry)
+        except (pa.ArrowException, KeyError) as error:
+            found.bad[entry.seq] = str(error).partition("\n")[0] or "it does not match its checksum"
+    return found
+
+
+def together(table: FileTable, rows: Iterable[pa.Table]) -> pa.Table:
+    """Return rows of several entries as one table."""
+    parts = list(rows)
+    return pa.concat_tables(parts) if parts else _arriving(table).empty_table()
+
+
+def unfit(con: Connection, rows: Mapping[int, pa.Table]) -> dict[int, str]:
+    """Return the positions of entries that the engine cannot read, with the reason: a defect of who wrote them."""
+    bad: dict[int, str] = {}
+    for position, own in rows.items():
+        con.register("_tried", own)
+        try:
+            con.execute("CREATE OR REPLACE TEMP TABLE tried AS SELECT * FROM _tried")
+        except DataErrors as error:
+            bad[position] = str(error).partition("\n")[0]
+        finally:
+            con.unregister("_tried")
+            con.execute("DROP TABLE IF EXISTS temp.tried")
+    return bad
+
+
+def _arriving(table: FileTable) -> pa.Schema:
+    return table.arriving.append(pa.field("_arrival", pa.int64()))
+
+
+def _arrived(table: FileTable, entry: Entry) -> pa.Table:
+    rows = decode(entry.payload)
+    if rows.schema != table.arriving:
+        empty: Any = pa.nulls
+        columns: list[Any] = [
+            rows[field.name] if field.name in rows.column_names else empty(rows.num_rows, field.type)
+            for field in cast("Any", table.arriving)
+        ]
+        rows = pa.table(columns, names=table.arriving.names).cast(table.arriving)
+    arrival = np.arange(rows.num_rows, dtype=np.int64) + (entry.seq << ROWS_BITS)
+    return rows.append_column("_arrival", pa.array(arrival))

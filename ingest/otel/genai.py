@@ -130,6 +130,10 @@ RESOURCE: tuple[Source, ...] = (
 )
 """Attributes of the resource; of a column that is in `TEXTS` too, the span's own come first."""
 
+PAYLOADS = ("input", "output")
+"""Columns whose texts may be large: they are kept once, out of `attributes`, so that who asks for attributes does not
+read them."""
+
 MESSAGES: tuple[Source, ...] = (
     Source("input", OPENINFERENCE, ("llm.input_messages.",)),
     Source("input", OPENLLMETRY, ("gen_ai.prompt.",)),

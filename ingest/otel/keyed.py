@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -88,6 +88,13 @@ class Keyed:
         """Return the texts at some places, null for `NOWHERE`."""
         missing = places == NOWHERE
         return cast("Any", self.text).take(pa.array(places, mask=missing) if missing.any() else pa.array(places))
+
+    def without(self, places: NDArray[np.int64]) -> Keyed:
+        """Return the same attributes without the texts at some places; `NOWHERE` is none."""
+        gone = np.zeros(len(self.owner), np.bool_)
+        gone[places[places != NOWHERE]] = True
+        text = cast("Any", pc).if_else(pa.array(gone), pa.scalar(None, pa.string()), self.text)
+        return replace(self, text=text) if gone.any() else self
 
     def maps(self, among: NDArray[np.int32] | None = None) -> pa.MapArray[Any, Any]:
         """Return all attributes of each owner as a map; given `among`, those of the owner that each of it names."""

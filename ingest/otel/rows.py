@@ -201,7 +201,6 @@ def _plain(given: _Spans, texts: _Texts) -> dict[str, pa.Array[Any]]:
         "start_time": pa.array(start_us).view(TIME),
         "end_time": cast("Any", pa.array(end_us, mask=spans.end_ns == 0)).view(TIME),
         "status_message": spans.status_message,
-        "attributes": given.own.maps(),
         "resource_attributes": given.resources.maps(spans.resource),
         "links": documents(spans.links),
         "_given": pa.repeat(pa.scalar(value=True), len(start_us)),
@@ -212,6 +211,7 @@ def _meant(given: _Spans, texts: _Texts, prices: Prices) -> dict[str, pa.Array[A
     """Return the columns that attributes are read into; `texts` gets those of few words."""
     own, worded = given.own, given.worded
     places = _places(own, genai.TEXTS)
+    payloads = [places[column] for column in genai.PAYLOADS if column in places]
     nowhere = np.full(own.owners, NOWHERE, np.int64)
     named = [worded.at(places.pop(column, nowhere)) for column in _NAMES]
     for column, word in zip(_NAMES, named, strict=True):
@@ -229,6 +229,7 @@ def _meant(given: _Spans, texts: _Texts, prices: Prices) -> dict[str, pa.Array[A
     texts.put("type", genai.TYPES, types)
     texts.put("convention", genai.FAMILIES, _convention(own))
     columns = _taken(given, places, texts)
+    columns["attributes"] = (own.without(np.concatenate(payloads)) if payloads else own).maps()
     for name, values in zip(_COUNTED, counts, strict=True):
         columns[name] = pa.array(values, mask=~calls | (values == _NONE))
     columns["ttft_ms"] = pa.array(numbers.ttft_ms, mask=np.isnan(numbers.ttft_ms))
@@ -267,7 +268,7 @@ def _taken(given: _Spans, places: Mapping[str, NDArray[np.int64]], texts: _Texts
             )
         else:
             texts.put(column, of_resources.to_pylist(), given.spans.resource)
-    for column in ("input", "output"):
+    for column in genai.PAYLOADS:
         messages = _messages(own, column, places.get(column))
         if messages is not None:
             columns[column] = cast("Any", pc).coalesce(columns[column], messages) if column in columns else messages

@@ -181,7 +181,9 @@ MAIN = (
             PROJECTION name, value, _row, _file
               READ_PARQUET name, value; (run_id = '...')
             SEQ_SCAN hidden_score_history
-          EMPTY_RESULT
+          PROJECTION #0, #1
+            FILTER
+              PYTHON_ARROW_SCAN name, value, run_id, _current
         """,
     ),
     (

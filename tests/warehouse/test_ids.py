@@ -49,6 +49,15 @@ def test_many_at_once_are_as_one_by_one(ids: list[str]) -> None:
     assert expected == days_in_ulids(pa.array(ids, pa.string())).tolist()
 
 
+@given(st.lists(st.tuples(st.sampled_from(["01", "02"]), st.integers(0, 16**30 - 1), st.sampled_from(["", "/a", "a"]))))
+def test_a_trace_id_has_no_day_though_it_reads_as_a_ulid(ids: list[tuple[str, int, str]]) -> None:
+    """32 hexadecimal digits are random (W3C Trace Context); with a letter more they are none."""
+    texts = [f"{time}{tail:030x}{more}" for time, tail, more in ids]
+    expected = [more != "a" for _, _, more in ids]
+    assert expected == [day_in_id(text) is None for text in texts]
+    assert expected == (days_in_ulids(pa.array(texts, pa.string())) < 0).tolist()
+
+
 def test_a_minted_id_is_a_uuidv7_of_now() -> None:
     """Version 7, the variant of RFC 9562, and the milliseconds it was made at."""
     made = uuid.UUID(new_id(1_790_000_000_000))
