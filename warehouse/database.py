@@ -39,6 +39,8 @@ def open_database(path: Path, steps: Sequence[str | Callable[[sqlite3.Connection
     try:
         con = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         _check_ours(con, path, len(steps))
+        if not _format(con):
+            con.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only a file without a page yet takes it
         con.execute("PRAGMA journal_mode=WAL")
         con.execute("PRAGMA synchronous=FULL")
         con.execute("PRAGMA foreign_keys=ON")

@@ -65,6 +65,8 @@ def seal_all(data: DataPaths, stop: Callable[[float], bool], limits: Limits, clo
                     if not rows:
                         break
                     log.debug("sealed", workspace=name, rows=rows)
+                if not stopping:
+                    sealers[name].tidy()
             except (UpshotError, OSError, EngineError) as error:
                 log.exception("seal_failed", workspace=name, error=str(error))  # rows stay in the log
                 not_before[name] = time.monotonic() + RETRY_SECONDS

@@ -297,6 +297,13 @@ class Manifest(Protocol):
         """
         ...
 
+    def shrink(self, max_bytes: int) -> bool:
+        """Give at most so many free bytes back to the disk, if there are more than 4 MiB; tell whether it did.
+
+        Safe at any moment: a killed step is undone by the next opening.
+        """
+        ...
+
     def trim(self, max_bytes: int) -> bool:
         """Drop at most so many bytes of sealed entries from the log, one at the least; tell whether any are left."""
         ...

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from warehouse.clock import Clock
-    from warehouse.manifest import Entry, Snapshot
+    from warehouse.manifest import Entry, Snapshot, Waiting
     from warehouse.schema import FileTable
     from warehouse.workspace import Workspace
 
@@ -71,6 +71,7 @@ class Sealer:
         self._pin = workspace.manifest.pin()
         self._snapshot: Snapshot | None = None
         self._took_us = 0
+        self._waiting: Waiting | None = None
 
     def due(self) -> bool:
         """Tell whether enough rows wait, the oldest has waited long enough, or somebody wants them sealed."""
@@ -174,6 +175,14 @@ class Sealer:
             place = FileName(table.name, day, name)
             one = write(self._con, self._workspace.files, table, place, f"SELECT * EXCLUDE (_current) FROM ({rows})")
             yield replace(one, new=NewFile(one.new.file, Hidden(superseded=numbers)))
+
+    def tidy(self) -> None:
+        """Give a piece of the log's free space back to the disk, when no row came since the last call."""
+        manifest = self._workspace.manifest
+        waiting = manifest.waiting()
+        if waiting == self._waiting:
+            manifest.shrink(TRIM_BYTES)
+        self._waiting = waiting
 
     def close(self) -> None:
         """Close the engine and the manifest."""

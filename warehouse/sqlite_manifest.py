@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from warehouse.database import coded, open_database, storage_error, transaction
+from warehouse.database import BUSY_SECONDS, coded, open_database, storage_error, transaction
 from warehouse.errors import TransientError, UpshotError, shown
 from warehouse.ids import key_hash
 from warehouse.manifest import (
@@ -160,6 +160,9 @@ _FILE_COLUMNS = '"table", day, name, rows, bytes, sha256, bounds, current'
 _AS_JSON = ("rows", "files", "awaited")
 _DAY_SUM = "(hash & 4294967295) * 3 + ((hash >> 32) & 4294967295) * 5 + (day & 65535) * 7 + 1"
 """What a kept day adds to the sum of all of them: any flipped bit of it changes the sum."""
+SPARE_BYTES = 4 << 20
+"""Free space that stays in the file, and in its write-ahead log, for the entries to come."""
+_CHECKPOINT_MS = 50
 FORGET_STEP = 10_000
 """Kept days forgotten in one commit."""
 
@@ -463,6 +466,23 @@ class SqliteManifest:
             marks = ", ".join("?" * len(_ERASURE.split(", ")))
             row = _erasure_row(replace(change.erasure, version=version))
             self._con.execute(f"INSERT INTO erasure({_ERASURE}) VALUES ({marks})", row)
+
+    @coded
+    def shrink(self, max_bytes: int) -> bool:
+        """See `Manifest.shrink`."""
+        con = self._con
+        page: int = con.execute("PRAGMA page_size").fetchone()[0]
+        before: int = con.execute("PRAGMA freelist_count").fetchone()[0]
+        if before * page > SPARE_BYTES:
+            con.executescript(f"PRAGMA incremental_vacuum({max_bytes // page})")  # `execute` would move one page
+            if con.execute("PRAGMA freelist_count").fetchone()[0] < before:  # never, in files of before this was set
+                return True
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size > SPARE_BYTES:
+            con.execute(f"PRAGMA busy_timeout={_CHECKPOINT_MS}")  # it holds writers up while it waits for readers
+            con.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            con.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+        return False
 
     @coded
     def trim(self, max_bytes: int) -> bool:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import random
+import sqlite3
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
@@ -12,6 +16,9 @@ from warehouse.schema import FILE
 from warehouse.sealing import Limits, Sealer
 from warehouse.upkeep import recover
 from warehouse.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ULIDS = [f"01M1D47Z00{tail:016d}" for tail in range(50)]
 
@@ -129,6 +136,37 @@ def test_sealed_entries_leave_the_log_in_small_steps(warehouse: Warehouse) -> No
     assert before.version < manifest.read(None)[0].version
     assert not manifest.trim(1)
     assert (0, 0) == (manifest.waiting().rows, manifest.waiting().bytes)
+
+
+def test_the_log_gives_its_space_back_when_nothing_waits(warehouse: Warehouse) -> None:
+    """In bounded steps, between which rows come in and are answered; some space stays for the next ones."""
+    chance = random.Random(5)  # noqa: S311 - what does not compress
+    for number in range(12):
+        warehouse.append("runs", run(ULIDS[number], input=json.dumps(chance.randbytes(1 << 20).hex())))
+    database = warehouse.paths.database
+    own = sealer(warehouse, Limits())
+    while own.seal():
+        pass
+    sizes: list[int] = []
+    for turn in range(20):
+        own.tidy()
+        sizes.append(_size(database))
+        if turn == 2:
+            warehouse.append("runs", run(ULIDS[12], status="Failed"))
+            assert [(13,)] == warehouse.ask("SELECT count(*) FROM runs")
+            while own.seal():
+                pass
+    assert sizes[0] > 12 << 20  # the first call only looks
+    assert sizes[-1] < 9 << 20
+    assert [("ok",)] == sqlite3.connect(database).execute("PRAGMA integrity_check").fetchall()
+    warehouse.append("runs", run(ULIDS[13]))
+    assert [(14,)] == warehouse.ask("SELECT count(*) FROM runs")
+    own.close()
+
+
+def _size(database: Path) -> int:
+    log = database.with_name(f"{database.name}-wal")
+    return database.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def test_answers_as_known_then(warehouse: Warehouse) -> None:
