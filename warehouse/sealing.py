@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
 from warehouse.days import Days
-from warehouse.engine import DataErrors, connect, rows_of
-from warehouse.fold import quoted
+from warehouse.engine import DataErrors, connect
 from warehouse.integrity import Verified
 from warehouse.manifest import Change, FileName, Hidden, NewFile, StaleError
 from warehouse.paths import sealed_name
 from warehouse.schema import FILE, FILES
 from warehouse.stage import Stage, arrived, hidden_by_fold, together, unfit
-from warehouse.writing import Written, discard, publish, write
+from warehouse.writing import Written, discard, publish, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    import pyarrow as pa
 
     from warehouse.clock import Clock
     from warehouse.manifest import Entry, Snapshot, Waiting
@@ -161,20 +160,18 @@ class Sealer:
         written.extend(self._write(table, name))
 
     def _write(self, table: FileTable, name: str) -> Iterator[Written]:
-        columns = quoted([column.name for column in table.stored])
-        for day, superseded in self._con.execute(
-            "SELECT _day, count(*) FILTER (NOT _current) FROM folded GROUP BY 1 ORDER BY 1"
-        ).fetchall():
-            rows = f"SELECT {columns}, _current FROM folded WHERE _day = {day} ORDER BY {quoted(table.sort)}, _arrival"
-            numbers = np.empty(0, np.uint32)
-            if superseded:  # only then the numbers of rows matter, and the sort is made once and kept
-                self._con.execute(f"CREATE OR REPLACE TEMP TABLE sorted AS {rows}")
-                rows = "SELECT * FROM sorted ORDER BY rowid"
-                found = rows_of(self._con, "SELECT rowid AS row FROM sorted WHERE NOT _current ORDER BY 1")
-                numbers = found["row"].to_numpy().astype(np.uint32)
+        rows = self._stage.folded(table)
+        of_row = rows["_day"].to_numpy()
+        days: list[int] = np.unique(of_row).tolist()
+        order: list[tuple[str, Literal["ascending"]]] = [(name, "ascending") for name in (*table.sort, "_arrival")]
+        for day in days:
+            own = cast("Any", rows).filter(pa.array(of_row == day)) if len(days) > 1 else rows
+            own = own.take(cast("Any", pc).sort_indices(own, sort_keys=order))
+            current = own["_current"].to_numpy().astype(bool)
             place = FileName(table.name, day, name)
-            one = write(self._con, self._workspace.files, table, place, f"SELECT * EXCLUDE (_current) FROM ({rows})")
-            yield replace(one, new=NewFile(one.new.file, Hidden(superseded=numbers)))
+            one = write_rows(self._workspace.files, table, place, own.drop_columns(["_day", "_current"]))
+            superseded = np.flatnonzero(~current).astype(np.uint32)
+            yield replace(one, new=NewFile(one.new.file, Hidden(superseded=superseded)))
 
     def tidy(self) -> None:
         """Give a piece of the log's free space back to the disk, when no row came since the last call."""

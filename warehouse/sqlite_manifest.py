@@ -358,12 +358,16 @@ class SqliteManifest:
     @coded
     def days(self, ids: Iterable[str]) -> dict[str, int]:
         """See `Manifest.days`."""
-        found: dict[str, int] = {}
-        for text in ids:
-            row = self._con.execute("SELECT day FROM key_day WHERE hash = ?", (key_hash(text),)).fetchone()
-            if row is not None:
-                found[text] = row[0]
-        return found
+        by_hash = [(key_hash(text), text) for text in ids]
+        if not by_hash:
+            return {}
+        kept: dict[int, int] = dict(
+            self._con.execute(
+                "SELECT hash, day FROM key_day WHERE hash IN (SELECT value FROM json_each(?))",
+                (json.dumps([number for number, _ in by_hash]),),
+            )
+        )
+        return {text: kept[number] for number, text in by_hash if number in kept}
 
     def all_days(self) -> Iterator[tuple[int, int]]:
         """See `Manifest.all_days`."""
@@ -445,10 +449,18 @@ class SqliteManifest:
         return crc, _insert_hidden(con, inserted.lastrowid, version, new.hidden)
 
     def _keep_days(self, days: Mapping[int, int]) -> None:
-        insert = "INSERT OR IGNORE INTO key_day VALUES (?, ?)"
-        added = sum(_day_sum(*pair) for pair in days.items() if self._con.execute(insert, pair).rowcount)
-        if added:
-            self._con.execute("UPDATE state SET value = value + ? WHERE name = 'days'", (added,))
+        if not days:
+            return
+        known = {
+            number
+            for (number,) in self._con.execute(
+                "SELECT hash FROM key_day WHERE hash IN (SELECT value FROM json_each(?))", (json.dumps(list(days)),)
+            )
+        }
+        new = [pair for pair in days.items() if pair[0] not in known]
+        self._con.executemany("INSERT INTO key_day VALUES (?, ?)", sorted(new))
+        added = sum(_day_sum(*pair) for pair in new)
+        self._con.execute("UPDATE state SET value = value + ? WHERE name = 'days'", (added,))
 
     def _forget_days(self, hashes: Iterable[int]) -> int:
         """Forget the kept days of these ids; return how many there were."""

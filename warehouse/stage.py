@@ -60,7 +60,8 @@ class Stage:
                 rows = rows.append_column(field, cast("Any", pa.nulls)(rows.num_rows, field.type))
         self._rows = rows.select([column.name for column in table.stored])
         # A view, not a table: most rows meet none, and are copied only where they go.
-        self._con.register("incoming", self._rows.append_column("_day", day_of(rows)))
+        self._rows = self._rows.append_column("_day", day_of(rows))
+        self._con.register("incoming", self._rows)
         self._load_existing(table, snapshot)
         self._con.execute(clash(table))
         met = self._con.execute("SELECT count(*) FROM clash").fetchone() != (0,)
@@ -70,10 +71,10 @@ class Stage:
             self._rows = None
 
     def folded(self, table: FileTable) -> pa.Table:
-        """Return the rows of `folded`: the stored columns and `_current`."""
+        """Return the rows of `folded`: the stored columns, `_day` and `_current`."""
         if self._rows is not None:
             return self._rows.append_column("_current", pa.repeat(pa.scalar(value=True), self._rows.num_rows))
-        return rows_of(self._con, f"SELECT {quoted(c.name for c in table.stored)}, _current FROM folded")
+        return rows_of(self._con, f"SELECT {quoted(c.name for c in table.stored)}, _day, _current FROM folded")
 
     def release(self) -> None:
         """Give the memory of the last fold back."""

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.engine import text
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 ROW_GROUP = 122_880
 """Rows of a Parquet row group (measured: reference/storage.md 7.2)."""
 
-OPTIONS = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}, PARQUET_VERSION v2"
-"""How every sealed file is written."""
+ZSTD_LEVEL = 3
+OPTIONS = (
+    f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP}, PARQUET_VERSION v2"
+)
+"""How the engine writes a file."""
 
 MAX_BOUND = 128
 """Characters of the longest text kept as a bound; longer ones choose no file."""
@@ -40,6 +44,25 @@ class Written:
 
     scratch: Path
     new: NewFile
+
+
+def write_rows(files: Files, table: FileTable, place: FileName, rows: pa.Table) -> Written:
+    """Write rows (the table's stored columns, in order) to a scratch file, and measure it.
+
+    By Arrow, which takes half the time of the engine for rows that are there already (ADR 0008).
+    """
+    scratch = files.scratch()
+    schema = pa.schema([column.arrow for column in table.stored])
+    pq.write_table(
+        rows.cast(schema),
+        scratch,
+        compression="zstd",
+        compression_level=ZSTD_LEVEL,
+        row_group_size=ROW_GROUP,
+        data_page_version="2.0",
+        store_schema=False,  # as much again as a small file's own footer, and the engine does not read it
+    )
+    return measured(scratch, table, place, current=True)
 
 
 def write(

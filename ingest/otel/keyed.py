@@ -93,7 +93,8 @@ class Keyed:
         """Return the same attributes without the texts at some places; `NOWHERE` is none."""
         gone = np.zeros(len(self.owner), np.bool_)
         gone[places[places != NOWHERE]] = True
-        text = cast("Any", pc).if_else(pa.array(gone), pa.scalar(None, pa.string()), self.text)
+        # Not `if_else`: it would keep the bytes.
+        text = cast("Any", self.text).take(pa.array(np.arange(len(gone)), mask=gone))
         return replace(self, text=text) if gone.any() else self
 
     def maps(self, among: NDArray[np.int32] | None = None) -> pa.MapArray[Any, Any]:

@@ -92,7 +92,7 @@ POINTS: tuple[Point, ...] = (
     Point("append", "after", "warehouse.log:Log._commit"),
     # Sealing: fold, write, announce, fsync, rename, fsync of the folder, commit, trim step by step.
     Point("seal", "before", "warehouse.stage:Stage.fold", (2,)),
-    Point("seal", "after", "warehouse.sealing:write", (1, 3)),
+    Point("seal", "after", "warehouse.sealing:write_rows", (1, 3)),
     Point("seal", "before", f"{_MANIFEST}.announce"),
     Point("seal", "before", "warehouse.files:sync", (1,), _a_file),
     Point("seal", "after", "warehouse.files:sync", (2,), _a_file),

@@ -205,6 +205,8 @@ def test_a_failed_fsync_acknowledges_nothing_and_writing_resumes(tmp_path: Path)
 
     strace counts by thread.
     """
+    with Warehouse(tmp_path / "data"):
+        pass  # a new file takes fsyncs of its own
     inject = "inject=fdatasync,fsync:error=EIO:when=9..11"
     traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", inject]
     child = subprocess.run(
@@ -229,6 +231,8 @@ def test_a_failed_fsync_acknowledges_nothing_and_writing_resumes(tmp_path: Path)
 @pytest.mark.parametrize("when", [8, 11])
 def test_killed_between_the_write_and_the_fsync(tmp_path: Path, when: int) -> None:
     """SIGKILL at the entry of a commit's fsync: every row acknowledged before is there, and at most one more."""
+    with Warehouse(tmp_path / "data"):
+        pass  # a new file takes fsyncs of its own
     inject = f"inject=fdatasync,fsync:signal=SIGKILL:when={when}"
     traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", inject]
     child = subprocess.run(
