@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 SPANS = 512
 START_NS = 1_790_000_000_000_000_000
 KINDS = ("agent", "llm", "tool", "llm", "retrieval", "llm", "tool", "llm")
-MODELS = (("openai", "gpt-4.1"), ("anthropic", "claude-sonnet-4"), ("mistral_ai", "mistral-large"))
+MODELS = (
+    ("openai", "gpt-4o-mini"),
+    ("openai", "gpt-4.1"),
+    ("anthropic", "claude-sonnet-4"),
+    ("anthropic", "claude-haiku-4"),
+    ("gcp.vertex_ai", "gemini-2.5-flash"),
+    ("mistral_ai", "mistral-large"),
+    ("aws.bedrock", "nova-pro"),
+    ("deepseek", "deepseek-chat"),
+)
+SCORE = "gen_ai.evaluation.score.value"
+"""The attribute of every model call that says how good its answer was."""
 _LETTERS = Random(7)  # noqa: S311 - words
 WORDS = (
     *("".join(_LETTERS.choices("etaoinshrdlucm", k=_LETTERS.randint(2, 10))) for _ in range(4000)),
@@ -44,7 +55,7 @@ class Workload:
         self._random = Random(seed)  # noqa: S311 - a workload
         self._spans = self._endless()
 
-    def request(self) -> Any:
+    def request(self, spans: int = SPANS) -> Any:
         """Return the next request."""
         made = ExportTraceServiceRequest()
         resource = made.resource_spans.add()
@@ -54,7 +65,7 @@ class Workload:
         scopes = [resource.scope_spans.add() for _ in range(2)]
         for scope, name in zip(scopes, ("instrumentation.genai.openai", "openinference.langchain"), strict=True):
             scope.scope.name, scope.scope.version = name, "0.1.60"
-        for _ in range(SPANS):
+        for _ in range(spans):
             inference, fill = next(self._spans)
             fill(scopes[inference].spans.add())
         return made
@@ -111,7 +122,7 @@ class Workload:
             made |= {"gen_ai.response.id": f"resp_{random.getrandbits(96):x}", "server.address": "api.example.test"}
             made |= {"gen_ai.request.temperature": random.choice((0.0, 0.2, 0.7)), "gen_ai.request.max_tokens": 1024}
             made |= {"gen_ai.usage.input_tokens": random.randint(100, 6000)}
-            made |= {"gen_ai.usage.output_tokens": random.randint(5, 900), "score": round(random.random(), 4)}
+            made |= {"gen_ai.usage.output_tokens": random.randint(5, 900), SCORE: round(random.random(), 4)}
             made |= {"gen_ai.response.finish_reasons": [random.choice(("stop", "tool_calls"))]}
             if random.random() < 0.5:
                 made |= {"gen_ai.input.messages": self._messages(1000, 3000)}
@@ -140,7 +151,7 @@ class Workload:
             made |= {"llm.invocation_parameters": '{"temperature": 0.2}', "llm.input_messages.0.message.content": asked}
             made |= {"llm.output_messages.0.message.content": self._text(random.randint(100, 900))}
             made |= {f"llm.token_count.{name}": random.randint(5, 6000) for name in ("prompt", "completion", "total")}
-            made |= {"score": round(random.random(), 4)}
+            made |= {SCORE: round(random.random(), 4)}
         else:
             made |= {"input.value": self._text(80), "output.value": self._text(random.randint(60, 400))}
             made |= {"input.mime_type": "text/plain", "output.mime_type": "text/plain"}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,9 +20,6 @@ BindError = duckdb.BinderException
 InterruptError = duckdb.InterruptException
 DataErrors = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
 """What is wrong with the rows themselves; memory, disk and interrupts are not among them."""
-
-ARROW_SCANNER = pyarrow.dataset.Scanner
-"""What DuckDB reads Arrow tables with; it cannot import it itself once a worker is isolated."""
 
 _SETTINGS = (
     "SET TimeZone = 'UTC'",

@@ -80,6 +80,7 @@ class Stage:
         """Give the memory of the last fold back."""
         self._rows = None
         self._con.unregister("incoming")
+        pa.default_memory_pool().release_unused()
 
     def _load_existing(self, table: FileTable, snapshot: Snapshot) -> None:
         keys = current_key(table)
