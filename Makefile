@@ -1,6 +1,6 @@
 # `make help` lists what there is. Nothing is needed but make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak fuzz simulate docs lock wheel
+.PHONY: help setup demo test check bench peers soak fuzz simulate docs lock wheel
 
 BIN := .venv/bin
 
@@ -37,9 +37,14 @@ bench: ## measure beside raw DuckDB and SQLite in the same run
 	@$(BIN)/python -m benchmarks.queries
 	@$(BIN)/python -m benchmarks.report
 
-soak: ## kill -9 the server's processes 200 times under load; SOAK="--seed N" repeats a run
+peers: ## OpenTelemetry beside Phoenix and MLflow (installed under benchmarks/data), six minutes; PEERS="--help"
+	@scripts/setup.sh tests
+	@$(BIN)/python -m benchmarks.otlp $(PEERS)
+
+soak: ## kill -9 the server's processes 200 times under load, then a trace of a million spans; SOAK="--seed N" repeats
 	@scripts/setup.sh tests
 	@$(BIN)/python -m tests.soak $(SOAK)
+	@$(BIN)/python -m tests.api.test_otlp_bad_input --spans 1000000
 
 fuzz: ## mutate SQL against the guard for 10 minutes; FUZZ="--seconds N --seed S"
 	@scripts/setup.sh tests

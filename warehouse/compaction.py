@@ -6,7 +6,6 @@ own. Readers and sealing go on meanwhile; what they hide in the old files while 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from dataclasses import dataclass, replace
@@ -14,21 +13,21 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.parquet as pq
 import structlog
 
-from warehouse.engine import Error as EngineError
-from warehouse.engine import connect, rows_of, texts
-from warehouse.fold import quoted
+from warehouse.errors import TransientError
 from warehouse.integrity import verify
 from warehouse.manifest import Change, FileName, Hidden, StaleError
+from warehouse.merging import Source, merged
 from warehouse.paths import merged_name
 from warehouse.schema import FILE
-from warehouse.stage import sealed_rows
-from warehouse.writing import discard, publish, write
+from warehouse.writing import discard, publish, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from warehouse.manifest import SealedFile, Snapshot
@@ -86,9 +85,7 @@ class Compactor:
         self.workspace = workspace
         self._policy = policy or Policy()
         self._pin = workspace.manifest.pin()
-        spill = workspace.files.scratch().with_suffix(".spill")
-        self._con = connect(threads=1, memory="160MB", spill=str(spill))
-        self._con.execute("SET preserve_insertion_order = false")
+        self._stopped = threading.Event()
 
     def compact(self, *, whole: bool = False) -> int:
         """Do one piece of work: merge some files of one table and day; return how many, 0 when there is none.
@@ -145,30 +142,26 @@ class Compactor:
         return len(chosen)
 
     def _write(self, snapshot: Snapshot, chosen: Sequence[SealedFile]) -> list[Written]:
+        files = self.workspace.files
         name, day, _ = chosen[0].place
-        table = FILE[name]
-        columns = quoted([column.name for column in table.stored])
-        live = sealed_rows(self._con, self.workspace.files, chosen, snapshot.hidden)
         written: list[Written] = []
         for current in (True, False):
-            if not current and not any(
-                not f.current or len(snapshot.hidden.get(f.id, Hidden()).superseded) for f in chosen
-            ):
-                continue
-            place = FileName(name, day, merged_name(snapshot.version, current=current))
-            one = write(
-                self._con,
-                self.workspace.files,
-                table,
-                place,
-                f"SELECT {columns} FROM ({live}) WHERE _current = {current} ORDER BY {quoted(table.sort)}, _arrival",
-                current=current,
-            )
-            if one.new.file.rows:
-                written.append(one)
-            else:
-                discard([one])
+            sources = [
+                Source(files.location(file.place), _live(file, snapshot.hidden.get(file.id, Hidden()), current=current))
+                for file in chosen
+            ]
+            sources = [source for source in sources if source.chosen.any()]
+            if sources:
+                place = FileName(name, day, merged_name(snapshot.version, current=current))
+                parts = self._unless_stopped(merged(FILE[name], sources))
+                written.append(write_rows(files, FILE[name], place, parts, current=current))
         return written
+
+    def _unless_stopped(self, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        for part in parts:
+            if self._stopped.is_set():
+                raise TransientError("compaction was broken off: the keeper stops")
+            yield part
 
     def _carried(
         self, before: Snapshot, now: Snapshot, chosen: Sequence[SealedFile], written: Sequence[Written]
@@ -202,20 +195,25 @@ class Compactor:
         return np.flatnonzero(np.isin(self._column(one.new.file.place), arrivals)).astype(np.uint32)
 
     def _column(self, place: FileName) -> NDArray[np.int64]:
-        paths = texts([self.workspace.files.location(place)])
-        sql = f"SELECT _arrival FROM read_parquet({paths}, file_row_number = true) ORDER BY file_row_number"
-        return rows_of(self._con, sql)["_arrival"].to_numpy()
+        return pq.read_table(self.workspace.files.location(place), columns=["_arrival"])["_arrival"].to_numpy()
 
     def interrupt(self) -> None:
-        """Break off the work of another thread, if it is not done already."""
-        with contextlib.suppress(EngineError):
-            self._con.interrupt()
+        """Break off the work of another thread, for good, if it is not done already."""
+        self._stopped.set()
 
     def close(self) -> None:
-        """Close the engine and the manifest."""
+        """Close the manifest."""
         self._pin.close()
-        self._con.close()
         self.workspace.manifest.close()
+
+
+def _live(file: SealedFile, hidden: Hidden, *, current: bool) -> NDArray[np.bool_]:
+    """Return which rows of a file are live and current, or live and superseded."""
+    live = np.full(file.rows, fill_value=file.current == current)
+    if file.current:
+        live[hidden.superseded] = not current
+    live[hidden.everywhere] = False
+    return live
 
 
 def _mergeable(files: Sequence[SealedFile]) -> bool:

@@ -169,7 +169,7 @@ class Sealer:
             own = own.take(cast("Any", pc).sort_indices(own, sort_keys=order))
             current = own["_current"].to_numpy().astype(bool)
             place = FileName(table.name, day, name)
-            one = write_rows(self._workspace.files, table, place, own.drop_columns(["_day", "_current"]))
+            one = write_rows(self._workspace.files, table, place, [own.drop_columns(["_day", "_current"])])
             superseded = np.flatnonzero(~current).astype(np.uint32)
             yield replace(one, new=NewFile(one.new.file, Hidden(superseded=superseded)))
 

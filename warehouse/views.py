@@ -91,16 +91,17 @@ def views_over_files(*, past: bool = False, traced: bool = True) -> dict[str, st
 def _of_runs(views: dict[str, str]) -> dict[str, str]:
     """Return the views over rows whose run is the one that its trace turned out to name.
 
-    What a request says of a trace before it names its run has the trace's id as run id.
+    What is said of a trace before it names its run has the trace's id as run id; a score of a span may have none.
     """
     made = {name: _BY_RUN.sub(r"internal.run_\1", sql) for name, sql in views.items()}
-    run, join = "coalesce(t.run_id, x.run_id)", "LEFT JOIN internal.trace_run t ON t.trace_id = x.run_id"
+    run, join = "coalesce(t.run_id, x.run_id)", "LEFT JOIN internal.trace_run t ON t.trace_id = {2}"
     resolved = f"SELECT x.* REPLACE ({run} AS run_id) FROM internal.{{0}} x {join}{{1}}"
+    said = {name: "coalesce(x.run_id, x.trace_id)" if "score" in name else "x.run_id" for name in _SAID_OF_RUNS}
     first = f" QUALIFY row_number() OVER (PARTITION BY {run}, x.experiment ORDER BY {_EARLIER}) = 1"
     return {
         **made,
         **{
-            f"internal.run_{name}": resolved.format(name, first if name == "current_assignments" else "")
+            f"internal.run_{name}": resolved.format(name, first if name == "current_assignments" else "", said[name])
             for name in _SAID_OF_RUNS
         },
     }
@@ -212,18 +213,22 @@ SELECT a.experiment, a.variant, a.unit, a.run_id, a.started_at, s.score, s.value
 FROM internal.assigned a LEFT JOIN internal.run_scores s ON s.run_id = a.run_id
 """
 
-_MODEL_CALLS = """
+_MOST_LEVELS = 1000
+"""Spans between a call and what wraps it, above which both count: each level is a join (a millisecond)."""
+
+_MODEL_CALLS = f"""
 WITH RECURSIVE counted AS (
     SELECT *, coalesce(response_model, request_model) AS model FROM main.spans WHERE type IN ('llm', 'embedding')),
 used AS (
     SELECT trace_id, span_id, parent_span_id FROM counted
     WHERE input_tokens IS NOT NULL OR output_tokens IS NOT NULL OR cost_usd IS NOT NULL),
-above(trace_id, span_id) AS (
-    SELECT trace_id, parent_span_id FROM used WHERE parent_span_id IS NOT NULL
+above(trace_id, span_id, levels) AS (
+    SELECT trace_id, parent_span_id, 1 FROM used WHERE parent_span_id IS NOT NULL
     AND trace_id IN (SELECT trace_id FROM used GROUP BY trace_id HAVING count(*) > 1)
     UNION
-    SELECT s.trace_id, s.parent_span_id FROM above a JOIN internal.current_spans s USING (trace_id, span_id)
-    WHERE s.parent_span_id IS NOT NULL)
+    SELECT s.trace_id, s.parent_span_id, a.levels + 1
+    FROM above a JOIN internal.current_spans s USING (trace_id, span_id)
+    WHERE s.parent_span_id IS NOT NULL AND a.levels < {_MOST_LEVELS})
 SELECT * FROM counted ANTI JOIN above USING (trace_id, span_id)
 """
 """Model spans with no model span below them that has usage: who repeats the usage of calls within is not counted."""

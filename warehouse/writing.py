@@ -1,4 +1,4 @@
-"""Writing a sealed file: rows of a DuckDB connection -> a whole, named, measured Parquet file."""
+"""Writing a sealed file: sorted rows -> a whole, named, measured Parquet file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from warehouse.engine import text
 from warehouse.files import digest
 from warehouse.manifest import FileName, NewFile, SealedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from warehouse.engine import Connection
     from warehouse.files import Files
     from warehouse.manifest import Bound, Manifest
     from warehouse.schema import FileTable
@@ -30,6 +28,9 @@ OPTIONS = (
     f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP}, PARQUET_VERSION v2"
 )
 """How the engine writes a file."""
+
+GROUP_BYTES = 32 << 20
+"""Bytes in memory of a row group: one of spans with prompts has fewer rows."""
 
 MAX_BOUND = 128
 """Characters of the longest text kept as a bound; longer ones choose no file."""
@@ -46,32 +47,43 @@ class Written:
     new: NewFile
 
 
-def write_rows(files: Files, table: FileTable, place: FileName, rows: pa.Table) -> Written:
-    """Write rows (the table's stored columns, in order) to a scratch file, and measure it.
+def write_rows(
+    files: Files, table: FileTable, place: FileName, parts: Iterable[pa.Table], *, current: bool = True
+) -> Written:
+    """Write sorted rows (the table's stored columns, in order) to a scratch file, and measure it.
 
-    By Arrow, which takes half the time of the engine for rows that are there already (ADR 0008).
+    At most one row group is in memory. By Arrow, which takes half the engine's time for rows that are there already.
     """
     scratch = files.scratch()
     schema = pa.schema([column.arrow for column in table.stored])
-    pq.write_table(
-        rows.cast(schema),
+    with pq.ParquetWriter(
         scratch,
+        schema,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
-        row_group_size=ROW_GROUP,
         data_page_version="2.0",
         store_schema=False,  # as much again as a small file's own footer, and the engine does not read it
-    )
-    return measured(scratch, table, place, current=True)
-
-
-def write(
-    con: Connection, files: Files, table: FileTable, place: FileName, select: str, *, current: bool = True
-) -> Written:
-    """Write the rows of `select` (the table's stored columns, in order) to a scratch file, and measure it."""
-    scratch = files.scratch()
-    con.execute(f"COPY ({select}) TO {text(str(scratch))} ({OPTIONS})")
+    ) as writer:
+        for group in _groups(parts):
+            writer.write_table(group.cast(schema), row_group_size=ROW_GROUP)
     return measured(scratch, table, place, current=current)
+
+
+def _groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield rows put together and cut to row groups, of `ROW_GROUP` rows and `GROUP_BYTES` at most, about."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for part in parts:
+        rows = max(1, min(ROW_GROUP, GROUP_BYTES * part.num_rows // max(part.nbytes, 1)))
+        for start in range(0, part.num_rows, rows):
+            cut = part.slice(start, rows)
+            if waiting and (size + cut.nbytes > GROUP_BYTES or sum(map(len, waiting)) + len(cut) > ROW_GROUP):
+                yield pa.concat_tables(waiting)
+                waiting, size = [], 0
+            waiting.append(cut)
+            size += cut.nbytes
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def measured(scratch: Path, table: FileTable, place: FileName, *, current: bool) -> Written:

@@ -104,6 +104,11 @@ class Joining:
     )
     """Attribute -> session key, besides `SESSIONS`."""
 
+    @property
+    def run_names(self) -> tuple[str, ...]:
+        """Return the attributes that name runs; the first one present wins."""
+        return (*RUN_ID, *self.run_ids)
+
     def session_keys(self, attributes: Keyed) -> Mapping[str, str]:
         """Return attribute -> session key of those attributes that may name sessions."""
         own = {name: name.removeprefix(OWN_SESSION) for name in attributes.keys if name.startswith(OWN_SESSION)}
@@ -112,7 +117,7 @@ class Joining:
     def keys(self, attributes: Keyed) -> tuple[str, ...]:
         """Return the attributes that are read here as words."""
         of_experiments = (name for one in EXPERIMENTS for name in (*one.name, one.variant, one.unit, one.strategy))
-        return (*RUN_ID, *self.run_ids, *self.session_keys(attributes), *of_experiments)
+        return (*self.run_names, *self.session_keys(attributes), *of_experiments)
 
 
 class Event(NamedTuple):
@@ -176,7 +181,7 @@ def found_runs(spans: Spans, attributes: Keyed, worded: Worded, joining: Joining
         joining: which attributes name runs.
     """
     trace, traces = encoded(spans.trace_id)
-    named = worded.at(attributes.first((*RUN_ID, *joining.run_ids)))
+    named = worded.at(attributes.first(joining.run_names))
     runs = worded.words
     used = cast("list[int]", np.unique(named[named != NOWHERE]).tolist())
     faults = {number: fault for number in used if (fault := ID.fault(runs[number]))}

@@ -237,13 +237,13 @@ def _parsed(body: bytes) -> _Request:
     try:
         return _REQUEST.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        mended = _mended(body)
-        if mended != body:
-            return _parsed(mended)
+        whole = mended(body)
+        if whole != body:
+            return _parsed(whole)
         raise InputError(f"the body is no OTLP trace request: {error}", code="malformed") from error
 
 
-def _mended(body: bytes) -> bytes:
+def mended(body: bytes) -> bytes:
     """Return JSON in which every character is one: exporters cut text in the middle of a surrogate pair."""
     text = body.decode(errors="replace")
     return _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text).encode()

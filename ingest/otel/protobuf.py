@@ -82,6 +82,12 @@ def decode_protobuf(body: bytes) -> Spans:
         keep[list(faults)] = False
         for span in map(spans.__getitem__, faults):  # one that is not kept must still be a span
             if span.attributes or span.events or span.links:
+                for found, name, most in (
+                    (span.attributes, "attributes", ATTRIBUTES),
+                    (span.events, "events", EVENTS),
+                    (span.links, "links", LINKS),
+                ):
+                    check_count(len(found), name, most)  # before memory is taken for them
                 parsed(_WHOLE_SPAN, span.SerializeToString())
         spans = [span for row, span in enumerate(spans) if row not in faults]
         listed, scope = _identities(spans), scope[keep]
@@ -186,6 +192,7 @@ def _attributes(kinds: Sequence[tuple[Sequence[Any], Any]]) -> list[Attributes]:
     for owners, whole in kinds:
         sizes: list[int] = []
         for owner in owners:
+            check_count(len(owner.attributes), "attributes", ATTRIBUTES)
             own = owner.attributes[:]
             if len(own) > OWN_ATTRIBUTES:
                 parsed(whole, owner.SerializeToString())  # those that are not kept must still be attributes

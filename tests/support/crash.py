@@ -103,8 +103,8 @@ POINTS: tuple[Point, ...] = (
     Point("seal", "after", f"{_MANIFEST}.commit"),
     Point("seal", "after", f"{_MANIFEST}.trim", (1, 3)),
     # Compaction: write, announce, publish, carry over, commit.
-    Point("compact", "before", "warehouse.compaction:write"),
-    Point("compact", "after", "warehouse.compaction:write", (2,)),
+    Point("compact", "before", "warehouse.compaction:write_rows"),
+    Point("compact", "after", "warehouse.compaction:write_rows", (2,)),
     Point("compact", "after", f"{_MANIFEST}.announce"),
     Point("compact", "after", "warehouse.files:sync", (1,), _a_file),
     Point("compact", "after", "pathlib:Path.rename"),

@@ -36,6 +36,32 @@ def of_trace(trace: str) -> dict[str, Any]:
     return run(trace, trace_id=trace, function_id="root", status="Completed", started_at=NOW)
 
 
+def test_a_score_of_a_span_is_of_the_run_that_its_trace_names(warehouse: Warehouse) -> None:
+    """A log record knows trace and span only; another request names the run. Where none does, there is none."""
+    of_span: dict[str, Any] = {"run_id": None, "span_id": "child"}
+    warehouse.append("score_history", score("s1", 1.0, trace_id=TRACE, **of_span))
+    warehouse.append("score_history", score("s2", 1.0, trace_id=OTHER, **of_span))
+    asked = "SELECT id, run_id, span_id FROM scores ORDER BY 1"
+    assert [("s1", None, "child"), ("s2", None, "child")] == warehouse.ask(asked)
+    warehouse.append("trace_runs", named(TRACE, "r1"))
+    for _ in range(2):
+        assert [("s1", "r1", "child"), ("s2", None, "child")] == warehouse.ask(asked)
+        assert [("s1",)] == warehouse.ask("SELECT id FROM scores WHERE run_id = 'r1'")
+        warehouse.seal()
+
+
+def test_calls_that_others_wrap_are_found_a_thousand_levels_up(warehouse: Warehouse) -> None:
+    """Beyond, both count: a bound on the time that a chain of spans can take."""
+    for trace, length in ((TRACE, 900), (OTHER, 1_100)):
+        calls = {0: {"type": "llm", "input_tokens": 5}, length: {"type": "llm", "input_tokens": 7}}
+        warehouse.append(
+            "spans",
+            *(span(f"s{n}", f"s{n - 1}" if n else None, trace, **calls.get(n, {})) for n in range(length + 1)),
+        )
+    usage = "SELECT trace_id, sum(input_tokens) FROM model_calls GROUP BY 1 ORDER BY 1"
+    assert [(TRACE, 7), (OTHER, 12)] == warehouse.ask(usage)
+
+
 RUNS = "SELECT span_id, run_id FROM spans ORDER BY 1"
 
 
