@@ -25,7 +25,7 @@ from ingest.otel.answers import (
     retryable_status,
     status_code,
 )
-from ingest.otel.taken import LIMITS, LOGS, TRACES, receive
+from ingest.otel.taken import LIMITS, LOGS, TRACES
 from warehouse.errors import TransientError, UpshotError
 
 # Before grpc starts: its own lines about what strangers send are for its developers, and processes are only ever
@@ -103,9 +103,9 @@ def _taking(own: Services, signal: Signal) -> Handler:
         try:
             access = _caller(own, context)
             encoding = "gzip" if body.startswith(_GZIP) else None
-            made = await asyncio.to_thread(receive, signal, body, encoding, PROTOBUF_TYPE, own.clock(), own.reading)
-            if made.entries:
-                await own.append(access.workspace, made.entries)
+            with own.holding() as hold:
+                hold(len(body))
+                made = await own.keep(access.workspace, signal, body, encoding, PROTOBUF_TYPE)
         except UpshotError as error:
             await _refuse(error, context)
         return response(made.rejected, made.reasons, signal.counter, PROTOBUF_TYPE)

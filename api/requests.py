@@ -11,6 +11,8 @@ from api.request_log import note
 from warehouse.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,8 +64,14 @@ def caller(request: Request, right: str) -> Access:
     return access
 
 
-async def body_within(request: Request, limit: int) -> bytes:
-    """Return the request's body, refused as soon as it is longer than `limit` bytes, however it is sent."""
+async def body_within(request: Request, limit: int, hold: Callable[[int], None]) -> bytes:
+    """Return the request's body, refused as soon as it is longer than `limit` bytes, however it is sent.
+
+    Args:
+        request: whose body.
+        limit: bytes.
+        hold: told how many bytes have come, each time (`Services.holding`).
+    """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(int(announced), limit)
@@ -72,6 +80,7 @@ async def body_within(request: Request, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise _too_large(len(body), limit)
+        hold(len(chunk))
     return bytes(body)
 
 

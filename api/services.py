@@ -19,16 +19,17 @@ from queries.pool import Workers
 from queries.run import Limits
 from warehouse.clock import Clock, system_clock
 from warehouse.directory import WriterLock, make_workspace, open_directory
-from warehouse.errors import UpshotError
+from warehouse.errors import TransientError, UpshotError
 from warehouse.keys import DEFAULT_WORKSPACE, Keys
 from warehouse.log import Encoded, Log
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from api.settings import Settings
+    from ingest.otel.taken import Signal, Taken
 
 log = structlog.get_logger("server")
 
@@ -37,6 +38,9 @@ SHUTDOWN_SECONDS = 10.0
 
 KEEPER_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 """Allocators that give memory back: while 20 M records go in they hold 100 MB less (measured)."""
+
+HELD_BYTES = 256 << 20
+"""Most bytes of bodies, as sent, that are here at once to be decoded and stored; what comes then is to come later."""
 
 _RESTART_SECONDS = 1.0
 
@@ -59,11 +63,10 @@ class Services:
                 max_scan_mb=settings.query_scan_mb,
             ),
         )
-        self.decoders = Decoders()
         own_prices = () if settings.prices is None else read_prices(settings.prices)
-        self.reading = Reading(
-            Prices(own_prices), Joining(run_ids=settings.otlp_run_ids, sessions=settings.otlp_sessions)
-        )
+        joining = Joining(run_ids=settings.otlp_run_ids, sessions=settings.otlp_sessions)
+        self.decoders = Decoders(reading=Reading(Prices(own_prices), joining))
+        self._held_bytes = 0
         self._logs: dict[str, Log] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._warm: asyncio.Task[None] | None = None
@@ -86,6 +89,37 @@ class Services:
     async def append(self, workspace: str, entries: Sequence[Encoded]) -> int:
         """Return once the rows are durable and visible (the promise of `Log.append`)."""
         return await asyncio.wrap_future(self.log(workspace).append(entries))
+
+    async def keep(self, workspace: str, signal: Signal, body: bytes, encoding: str | None, kind: str) -> Taken:
+        """Return what a request of OTLP came to, once that is durable and visible; raises as `receive` and `append`."""
+        made = await self.decoders.receive_otlp(signal, body, encoding, kind, self.clock())
+        if made.entries:
+            await self.append(workspace, made.entries)
+        return made
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[Callable[[int], None]]:
+        """Count the bytes of a request's body, as they come, for as long as it is here. In the event loop only.
+
+        Raises:
+            TransientError: `rate_limited`, by what this yields, when `HELD_BYTES` are here.
+        """
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if self._held_bytes + size > HELD_BYTES:
+                raise TransientError(
+                    f"bodies of {self._held_bytes} bytes are being taken, the limit is {HELD_BYTES}; send again later",
+                    code="rate_limited",
+                )
+            held += size
+            self._held_bytes += size
+
+        try:
+            yield hold
+        finally:
+            self._held_bytes -= held
 
     async def _start_decoders(self) -> None:
         """Start what large requests need, once there was an answer: whoever starts a server waits for that."""

@@ -1,6 +1,6 @@
-"""A decode worker: a process that turns lines into log entries. It opens no file and keeps nothing between parts.
+"""A decode worker: a process that turns bodies into log entries. It opens no file; between jobs it keeps only prices.
 
-Reads jobs from standard input and writes answers to standard output; ends when either does.
+Reads how to read, then jobs, from standard input and writes answers to standard output; ends when either does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from ingest.limits import Limits  # noqa: TC001 - msgspec reads it in Job
+from ingest.limits import Limits  # noqa: TC001 - msgspec reads it in Lines
+from ingest.otel import taken as otlp
+from ingest.otel.joining import Joining
+from ingest.otel.prices import Own, Prices
 from ingest.parts import Part, part
 from warehouse.errors import InputError, UpshotError
 from warehouse.log import Encoded
@@ -23,79 +26,150 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 4
 
+_Facts = list[tuple[str, int, int]]
+"""(table, rows, bytes) of each entry."""
 
-class Job(msgspec.Struct, frozen=True):
-    """Lines to take; `size` bytes of them follow."""
+
+class Reads(msgspec.Struct, frozen=True):
+    """How this installation reads OTLP; what a worker is told first.
+
+    Prices come from the parent, and not from their file: every worker has the same ones, whatever becomes of the file.
+    """
+
+    prices: tuple[Own, ...]
+    run_ids: tuple[str, ...]
+    sessions: dict[str, str]
+
+
+class Lines(msgspec.Struct, frozen=True, tag="lines"):
+    """Lines of a request of `/v1/ingest`; `size` bytes of them follow."""
 
     size: int
     received_at_us: int
     limits: Limits
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What they came to; the entries' payloads follow, then those of the derived entries, then the rejections."""
+class Export(msgspec.Struct, frozen=True, tag="export"):
+    """A request of OTLP as it was sent (`ingest.otel.taken.receive`); `size` bytes of it follow."""
 
-    entries: list[tuple[str, int, int]] = []
-    """(table, rows, bytes) of each."""
-    derived: list[tuple[str, int, int]] = []
-    records: int = 0
-    accepted: int = 0
-    rejected: int = 0
+    size: int
+    received_at_us: int
+    signal: str
+    encoding: str | None
+    kind: str
+
+
+Job = Lines | Export
+
+
+class LinesMade(msgspec.Struct, frozen=True, tag="lines"):
+    """What lines came to; the entries' payloads follow, then those of the derived entries, then the rejections."""
+
+    entries: _Facts
+    derived: _Facts
+    records: int
+    accepted: int
+    rejected: int
     """Bytes of the rejections."""
-    error: tuple[str, str, str | None] | None = None
-    """Code, message and hint of what refuses the request as a whole."""
 
 
-_JOB = msgspec.msgpack.Decoder(Job)
-_ANSWER = msgspec.msgpack.Decoder(Answer)
+class ExportMade(msgspec.Struct, frozen=True, tag="export"):
+    """What a request of OTLP came to; the entries' payloads follow."""
+
+    entries: _Facts
+    rejected: int
+    """Records."""
+    reasons: tuple[str, ...]
 
 
-def ask(job: Job, lines: memoryview, to: IO[bytes]) -> None:
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """What refuses the request as a whole."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+Answer = LinesMade | ExportMade | Refused
+
+_READS = msgspec.msgpack.Decoder(Reads)
+_JOB: msgspec.msgpack.Decoder[Job] = msgspec.msgpack.Decoder(Job)
+_ANSWER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def begin(reading: otlp.Reading, to: IO[bytes]) -> None:
+    """Tell a new worker how to read; raises OSError when it is gone."""
+    join = reading.joining
+    _write(to, Reads(reading.prices.own, join.run_ids, dict(join.sessions)), [])
+
+
+def ask(job: Job, body: bytes | memoryview, to: IO[bytes]) -> None:
     """Write a job; raises OSError when the worker is gone."""
-    _write(to, job, [lines])
+    _write(to, job, [body])
 
 
-def answer(source: IO[bytes]) -> Part:
-    """Return the worker's answer.
+def answer(source: IO[bytes]) -> Part | otlp.Taken:
+    """Return the worker's answer: of lines a part, of a request of OTLP what it came to.
 
     Raises:
         EOFError: the worker is gone.
         InputError: the request is refused as a whole.
         UpshotError: `internal`, a defect; the worker's log has it.
     """
-    head = _ANSWER.decode(_read(source, int.from_bytes(_read(source, HEAD_BYTES), "big")))
-    if head.error is not None:
-        code, message, hint = head.error
-        raise (UpshotError if code == "internal" else InputError)(message, code=code, hint=hint)
-    entries = [Encoded(table, rows, _read(source, size)) for table, rows, size in head.entries]
-    derived = [Encoded(table, rows, _read(source, size)) for table, rows, size in head.derived]
-    return Part(entries, derived, head.records, head.accepted, _read(source, head.rejected))
+    head = _ANSWER.decode(_head(source))
+    match head:
+        case Refused():
+            kind = UpshotError if head.code == "internal" else InputError
+            raise kind(head.message, code=head.code, hint=head.hint)
+        case ExportMade():
+            return otlp.Taken(_entries(head.entries, source), head.rejected, head.reasons)
+        case LinesMade():
+            entries, derived = _entries(head.entries, source), _entries(head.derived, source)
+            return Part(entries, derived, head.records, head.accepted, _read(source, head.rejected))
 
 
 def serve(jobs: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until the jobs end."""
-    while True:
-        try:
-            job = _JOB.decode(_read(jobs, int.from_bytes(_read(jobs, HEAD_BYTES), "big")))
-            lines = _read(jobs, job.size)
-        except EOFError:
-            return
-        try:
-            made = part(lines, job.received_at_us, job.limits)
-        except InputError as error:
-            _write(answers, Answer(error=(error.code, error.message, error.hint)), [])
-            continue
-        except Exception:  # noqa: BLE001 - a defect is an answer too: asking again would not help
-            traceback.print_exc()
-            _write(answers, Answer(error=("internal", "the records could not be read; see the server's log", None)), [])
-            continue
-        head = Answer(_facts(made.entries), _facts(made.derived), made.records, made.accepted, len(made.rejected))
-        payloads = [entry.payload for entry in (*made.entries, *made.derived)]
-        _write(answers, head, [*payloads, made.rejected])
+    try:
+        reads = _READS.decode(_head(jobs))
+        reading = otlp.Reading(Prices(reads.prices), Joining(reads.run_ids, reads.sessions))
+        while True:
+            _serve_next(jobs, answers, reading)
+    except EOFError:
+        return
 
 
-def _facts(entries: list[Encoded]) -> list[tuple[str, int, int]]:
+def _serve_next(jobs: IO[bytes], answers: IO[bytes], reading: otlp.Reading) -> None:
+    job = _JOB.decode(_head(jobs))
+    body = _read(jobs, job.size)
+    payloads: list[bytes] = []
+    try:
+        head, payloads = _made(job, body, reading)
+    except InputError as error:
+        head = Refused(error.code, error.message, error.hint)
+    except Exception:  # noqa: BLE001 - a defect is an answer too: asking again would not help
+        traceback.print_exc()
+        head = Refused("internal", "the server failed; its log has the reason", None)
+    _write(answers, head, payloads)
+
+
+def _made(job: Job, body: bytes, reading: otlp.Reading) -> tuple[Answer, list[bytes]]:
+    if isinstance(job, Lines):
+        of = part(body, job.received_at_us, job.limits)
+        head = LinesMade(_facts(of.entries), _facts(of.derived), of.records, of.accepted, len(of.rejected))
+        return head, [*(entry.payload for entry in (*of.entries, *of.derived)), of.rejected]
+    signal = otlp.SIGNALS[job.signal]
+    taken = otlp.receive(signal, body, job.encoding, job.kind, job.received_at_us, reading)
+    head = ExportMade(_facts(taken.entries), taken.rejected, taken.reasons)
+    return head, [entry.payload for entry in taken.entries]
+
+
+def _facts(entries: list[Encoded]) -> _Facts:
     return [(entry.table, entry.rows, len(entry.payload)) for entry in entries]
+
+
+def _entries(facts: _Facts, source: IO[bytes]) -> list[Encoded]:
+    return [Encoded(table, rows, _read(source, size)) for table, rows, size in facts]
 
 
 def _write(to: IO[bytes], head: msgspec.Struct, bodies: Sequence[bytes | memoryview]) -> None:
@@ -103,6 +177,10 @@ def _write(to: IO[bytes], head: msgspec.Struct, bodies: Sequence[bytes | memoryv
     to.write(len(text).to_bytes(HEAD_BYTES, "big") + text)
     to.writelines(bodies)
     to.flush()
+
+
+def _head(source: IO[bytes]) -> bytes:
+    return _read(source, int.from_bytes(_read(source, HEAD_BYTES), "big"))
 
 
 def _read(source: IO[bytes], size: int) -> bytes:

@@ -23,10 +23,11 @@ async def ingest(request: Request) -> Response:
     """Take NDJSON or a JSON array of records; those accepted are durable and visible when this answers."""
     access = caller(request, "ingest")
     own = services(request)
-    body = await body_within(request, LIMITS.body_bytes)
     form, encoding = (request.headers.get(name) for name in ("content-type", "content-encoding"))
-    taken = await asyncio.to_thread(own.decoders.receive, body, form, encoding, own.clock(), LIMITS)
-    await own.append(access.workspace, taken.entries)
+    with own.holding() as hold:
+        body = await body_within(request, LIMITS.body_bytes, hold)
+        taken = await asyncio.to_thread(own.decoders.receive, body, form, encoding, own.clock(), LIMITS)
+        await own.append(access.workspace, taken.entries)
     status = HTTPStatus.OK
     if taken.rejected:
         status = HTTPStatus.MULTI_STATUS if taken.accepted else HTTPStatus.BAD_REQUEST

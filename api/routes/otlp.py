@@ -6,7 +6,6 @@ The rules are those of https://opentelemetry.io/docs/specs/otlp/#otlphttp. Clien
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from starlette.responses import Response
 from api.errors import STATUS
 from api.requests import body_within, caller, services
 from ingest.otel.answers import INTERNAL, JSON_TYPE, PROTOBUF_TYPE, UNIMPLEMENTED, response, status, status_code
-from ingest.otel.taken import LIMITS, LOGS, TRACES, Signal, Taken, receive
+from ingest.otel.taken import LIMITS, LOGS, TRACES, Signal, Taken
 from warehouse.errors import InputError, TransientError, UpshotError
 
 if TYPE_CHECKING:
@@ -83,12 +82,10 @@ async def _kept(request: Request, signal: Signal, kind: str) -> Taken:
     """Return what the request came to, once that is durable."""
     access = caller(request, "ingest")
     own = services(request)
-    body = await body_within(request, LIMITS.body_bytes)
     encoding = request.headers.get("content-encoding")
-    made = await asyncio.to_thread(receive, signal, body, encoding, kind, own.clock(), own.reading)
-    if made.entries:
-        await own.append(access.workspace, made.entries)
-    return made
+    with own.holding() as hold:
+        body = await body_within(request, LIMITS.body_bytes, hold)
+        return await own.keep(access.workspace, signal, body, encoding, kind)
 
 
 def _kind(request: Request) -> str:
@@ -98,7 +95,7 @@ def _kind(request: Request) -> str:
 
 def _refused(error: UpshotError, kind: str) -> Response:
     headers: dict[str, str] = {}
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) or error.code == "internal":
         code = STATUS[error.code]
     else:  # a full disk, too: what the client keeps meanwhile is not lost
         busy = error.code == "rate_limited"

@@ -17,7 +17,7 @@ from ingest.otel.rows import rows
 from warehouse.log import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from warehouse.log import Encoded
 
@@ -50,7 +50,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How this installation reads spans; one for all requests of a process, for prices are remembered."""
+    """How this installation reads requests; one for all of a process, for prices are remembered."""
 
     prices: Prices = field(default_factory=Prices)
     joining: Joining = field(default_factory=Joining)
@@ -62,13 +62,14 @@ def _traces(body: bytes, kind: str, received_at_us: int, reading: Reading) -> Ta
     return Taken(encode(made.tables), made.rejected, made.reasons)
 
 
-def _logs(body: bytes, kind: str, received_at_us: int, _: Reading) -> Taken:
-    made = decode_logs(body, kind, received_at_us)
+def _logs(body: bytes, kind: str, received_at_us: int, reading: Reading) -> Taken:
+    made = decode_logs(body, kind, received_at_us, reading.joining)
     return Taken(encode(made.batches), made.rejected, made.reasons)
 
 
 TRACES = Signal("traces", _traces, "rejectedSpans")
 LOGS = Signal("logs", _logs, "rejectedLogRecords")
+SIGNALS: Mapping[str, Signal] = {signal.name: signal for signal in (TRACES, LOGS)}
 
 
 def receive(  # noqa: PLR0917 - what a request is
