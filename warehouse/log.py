@@ -37,7 +37,9 @@ MEASURED_FOR_SECONDS = 1.0
 """The log's size is summed anew after this long: the keeper, another process, shrinks it."""
 
 _Request = tuple[list[tuple[str, int, bytes]], Future[int]]
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_WRITE = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_READ = pa.ipc.IpcReadOptions(use_threads=False)
+"""A batch is small: handing its columns to threads costs as much as it takes to pack or unpack them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def encode(batches: Mapping[str, pa.RecordBatch]) -> list[Encoded]:
         for start in range(0, whole.num_rows, 1 << ROWS_BITS):
             part = whole.slice(start, 1 << ROWS_BITS)
             sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, part.schema, options=_OPTIONS) as writer:
+            with pa.ipc.new_stream(sink, part.schema, options=_WRITE) as writer:
                 writer.write_batch(part)
             entries.append(Encoded(table, part.num_rows, sink.getvalue().to_pybytes()))
     return entries
@@ -64,7 +66,7 @@ def encode(batches: Mapping[str, pa.RecordBatch]) -> list[Encoded]:
 
 def decode(payload: bytes) -> pa.Table:
     """Return the rows of a log entry."""
-    with pa.ipc.open_stream(payload) as reader:
+    with pa.ipc.open_stream(payload, options=_READ) as reader:
         return reader.read_all()
 
 

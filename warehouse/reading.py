@@ -211,6 +211,8 @@ class ReadEngine:
         """Let both connections see the rows of the tail as they are in memory: nothing is copied."""
         hot = self._stage.folded(own.table) if own.tail else _none_of(own.table)
         self._stage.release()
+        if not own.tail:
+            pa.default_memory_pool().release_unused()
         self._cursor.abort()  # a question that was not read to its end
         for con in (self._con, self._cursor):
             con.register(f"hot_{own.table.name}", hot)

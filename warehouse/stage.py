@@ -77,10 +77,9 @@ class Stage:
         return rows_of(self._con, f"SELECT {quoted(c.name for c in table.stored)}, _day, _current FROM folded")
 
     def release(self) -> None:
-        """Give the memory of the last fold back."""
+        """Let the rows of the last fold go."""
         self._rows = None
         self._con.unregister("incoming")
-        pa.default_memory_pool().release_unused()
 
     def _load_existing(self, table: FileTable, snapshot: Snapshot) -> None:
         keys = current_key(table)
