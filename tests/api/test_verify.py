@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,16 +67,23 @@ def records() -> list[dict[str, Any]]:
     return made
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the records and a saved query."""
-    with serving(tmp_path_factory.mktemp("verify") / "data") as server:
+@contextmanager
+def holding(data: Path) -> Iterator[Server]:
+    """Serve the records and a saved query."""
+    with serving(data) as server:
         assert server.ingest(records())["rejected"] == []
         server.http.post(
             "/v1/traces", json=TRACE
         ).raise_for_status()  # its run is resolved by views, also over an export
         body = {"sql": "SELECT id AS run_id, duration_ms > 30000 AS value FROM runs"}
         server.http.put("/v1/queries/slow", json=body).raise_for_status()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose data no test changes."""
+    with holding(tmp_path_factory.mktemp("verify") / "data") as server:
         yield server
 
 
@@ -132,12 +140,13 @@ def test_a_changed_report_is_refused(served: Server, exported: Path, tmp_path: P
     assert b"the report was changed after it was made" in done.stderr
 
 
-def test_other_data_is_told_by_its_differences(served: Server, tmp_path: Path) -> None:
+def test_other_data_is_told_by_its_differences(tmp_path: Path) -> None:
     """An export with one score more: exit 1, and what differs."""
-    answer = served.http.get("/v1/experiments/e/report", params={"score": "solved"})
-    (tmp_path / "report.json").write_bytes(answer.content)
-    served.ingest([{"type": "score", "run_id": "run-1", "name": "solved", "value": 0.5, "ts": START_MS + 400_000}])
-    done = upshot("export", "--parquet", tmp_path / "later", "--data", served.data)
+    with holding(tmp_path / "data") as served:
+        answer = served.http.get("/v1/experiments/e/report", params={"score": "solved"})
+        (tmp_path / "report.json").write_bytes(answer.content)
+        served.ingest([{"type": "score", "run_id": "run-1", "name": "solved", "value": 0.5, "ts": START_MS + 400_000}])
+        done = upshot("export", "--parquet", tmp_path / "later", "--data", served.data)
     assert done.returncode == 0, done.stderr
     done = upshot("experiment", "verify", tmp_path / "report.json", "--export", tmp_path / "later")
     assert done.returncode == 1
