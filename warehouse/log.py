@@ -29,7 +29,7 @@ ROWS_BITS = 20
 MAX_GROUP = 512
 """Requests that share one commit at the most."""
 
-MAX_LOG_BYTES = 256 << 20
+MAX_LOG_BYTES = 128 << 20
 MAX_LOG_ROWS = 1_000_000
 """Unsealed bytes and rows above which appends wait for the keeper: queries hold what is unsealed in memory."""
 
