@@ -65,7 +65,7 @@ class _Stream:
 
 def merged(table: FileTable, sources: Sequence[Source]) -> Iterator[pa.Table]:
     """Yield the wanted rows of sorted files in the order of the table, stored columns only, a part at a time."""
-    schema = pa.schema([column.arrow for column in table.stored])
+    schema = table.stored_schema
     size = max(FEWEST_ROWS, PENDING_ROWS // max(len(sources), 1))
     streams = [_Stream(source, schema, size) for source in sources]
     order = [*table.sort, "_arrival"]

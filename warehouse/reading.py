@@ -319,4 +319,4 @@ def _branches(table: FileTable, shape: _Shape) -> tuple[list[str], list[str]]:
 
 
 def _none_of(table: FileTable) -> pa.Table:
-    return pa.schema([*(column.arrow for column in table.stored), pa.field("_current", pa.bool_())]).empty_table()
+    return table.stored_schema.append(pa.field("_current", pa.bool_())).empty_table()

@@ -121,6 +121,11 @@ class FileTable:
         return self.columns + self.internal
 
     @property
+    def stored_schema(self) -> pa.Schema:
+        """Return the Arrow schema of `stored`."""
+        return pa.schema([column.arrow for column in self.stored])
+
+    @property
     def arriving(self) -> pa.Schema:
         """Return the Arrow schema of a validated batch: stored columns without those the landing computes."""
         computed = {"_arrival", "_first_received_at", "_versions"}
