@@ -44,13 +44,8 @@ def clash(table: FileTable) -> str:
     )
 
 
-def keep_all(table: FileTable) -> list[str]:
-    """Return the statements that make `folded` and `hide` when no keys met."""
-    stored = quoted(column.name for column in table.stored)
-    return [
-        "CREATE OR REPLACE TEMP TABLE hide (_file BIGINT, _row BIGINT, _everywhere BOOLEAN)",
-        f"CREATE OR REPLACE TEMP VIEW folded AS SELECT {stored}, _day, true AS _current FROM incoming",
-    ]
+NOTHING_HIDDEN = "CREATE OR REPLACE TEMP TABLE hide (_file BIGINT, _row BIGINT, _everywhere BOOLEAN)"
+"""The statement that makes `hide` when no keys met: all of `incoming` is kept as it is, and `folded` is not made."""
 
 
 def fold(table: FileTable) -> list[str]:

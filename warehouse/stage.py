@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from warehouse.engine import DataErrors, rows_of, texts
-from warehouse.fold import clash, current_key, fold, keep_all, quoted
+from warehouse.fold import NOTHING_HIDDEN, clash, current_key, fold, quoted
 from warehouse.log import ROWS_BITS, decode
 from warehouse.manifest import Hidden
 from warehouse.tombstones import Blocked
@@ -44,7 +44,7 @@ class Stage:
     def fold(
         self, table: FileTable, rows: pa.Table, snapshot: Snapshot, day_of: Callable[[pa.Table], pa.Array[Any]]
     ) -> None:
-        """Make `folded` and `hide` of rows as `arrived` returns them (see `warehouse.fold`), until the next call.
+        """Fold rows that `arrived` returned (see `warehouse.fold`), for `folded` and the table `hide`.
 
         Rows of what was erased are left out.
         `day_of` returns the day of each row; one without a day has no sealed twin.
@@ -59,13 +59,13 @@ class Stage:
             if field is not None:
                 rows = rows.append_column(field, cast("Any", pa.nulls)(rows.num_rows, field.type))
         self._rows = rows.select([column.name for column in table.stored])
-        # A view, not a table: most rows meet none, and are copied only where they go.
         self._rows = self._rows.append_column("_day", day_of(rows))
+        # A view, not a table: most rows meet none, and are copied only where they go.
         self._con.register("incoming", self._rows)
         self._load_existing(table, snapshot)
         self._con.execute(clash(table))
         met = self._con.execute("SELECT count(*) FROM clash").fetchone() != (0,)
-        for statement in fold(table) if met else keep_all(table):
+        for statement in fold(table) if met else (NOTHING_HIDDEN,):
             self._con.execute(statement)
         if met:
             self._rows = None
