@@ -16,7 +16,7 @@ from api import errors
 from api.pages import render
 from api.request_log import Lines, QueryLog, note
 from api.requests import BodyLimit
-from api.routes import admin, experiments, health, ingest, otlp, pages, query, saved
+from api.routes import admin, drill, experiments, health, ingest, otlp, pages, query, saved
 from api.telemetry import RequestLog
 from warehouse.errors import InputError, TransientError, UpshotError
 
@@ -49,7 +49,7 @@ def create_app(own: Services, *, request_log: bool = True, otlp_grpc: str | None
             lines.close()
 
     app = FastAPI(title="Upshot", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    for routes in (ingest, otlp, query, saved, experiments, admin, health, pages):
+    for routes in (ingest, otlp, query, saved, experiments, drill, admin, health, pages):
         app.include_router(routes.router)
     app.add_exception_handler(UpshotError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)

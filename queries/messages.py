@@ -15,7 +15,7 @@ BODY_BYTES = 8
 class Ask(msgspec.Struct, frozen=True):
     """A question. `kind` decides which of the other fields are read."""
 
-    kind: Literal["query", "check", "report", "experiments", "scores", "counts"]
+    kind: Literal["query", "check", "report", "experiments", "scores", "counts", "drill"]
     sql: str = ""
     params: list[Any] | dict[str, Any] = []
     types: dict[str, str] = {}

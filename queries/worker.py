@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
 
-from queries import diagnostics, formats, guard
+from queries import diagnostics, drill, formats, guard
 from queries.experiments.listing import experiments, score_names
 from queries.experiments.options import known_at_of
 from queries.experiments.report import report
@@ -89,7 +89,7 @@ class Worker:
         finally:
             self._snapshots.release()
 
-    def _answer(self, ask: Ask) -> tuple[Answer, bytes]:
+    def _answer(self, ask: Ask) -> tuple[Answer, bytes]:  # noqa: PLR0911 - one case a kind
         match ask.kind:
             case "query":
                 return self._query(ask)
@@ -103,6 +103,8 @@ class Worker:
                 return Answer(), msgspec.json.encode({"scores": score_names(self._trusted())})
             case "counts":
                 return Answer(), msgspec.json.encode(self._counts())
+            case "drill":
+                return self._drill(ask)
 
     def _report(self, ask: Ask) -> tuple[Answer, bytes]:
         known_at = known_at_of(ask.options)
@@ -123,6 +125,16 @@ class Worker:
         )
         answer, body = Answer(), msgspec.json.encode(made)
         self._remembered.keep(asked, snapshot, answer, body)
+        return answer, body
+
+    def _drill(self, ask: Ask) -> tuple[Answer, bytes]:
+        engine = self._snapshots.engine()
+        snapshot = _snapshot(engine)
+        if (again := self._remembered.get(ask, snapshot)) is not None:
+            return again
+        given = ask.params if isinstance(ask.params, dict) else {}
+        answer, body = Answer(), msgspec.json.encode(drill.answer(engine, ask.name, given))
+        self._remembered.keep(ask, snapshot, answer, body)
         return answer, body
 
     def _saved_query(self, cursor: Connection, name: str) -> str:
