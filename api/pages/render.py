@@ -96,7 +96,7 @@ def _environment() -> Environment:
     return environment
 
 
-_PAGES = _environment()
+PAGES = _environment()
 
 
 def _confidence(report: Body) -> str:
@@ -112,7 +112,7 @@ def home(experiments: Sequence[Body], reports: Mapping[str, Body], tables: Seque
         tables: Entries of `GET /v1/tables`: `name`, `row`, `columns`, and `rows` (how many) where it is known.
         origin: Scheme, host and port under which the reader sees this server; goes into the commands to copy.
     """
-    return _PAGES.get_template("home.html").render(
+    return PAGES.get_template("home.html").render(
         cards=[_card(str(entry["name"]), inside(reports, str(entry["name"]))) for entry in experiments],
         tables=tables,
         commands=queries.first_commands(origin),
@@ -205,7 +205,7 @@ def experiment(report: Body, drawings: Mapping[str, str] | None = None) -> str:
         report: DESIGN section 11; every number may be null.
         drawings: `charts_shown` of the report as SVG, by name; one that is missing leaves its place to the tables.
     """
-    return _PAGES.get_template("experiment.html").render(**_of_report(report, drawings or {}), standalone=False)
+    return PAGES.get_template("experiment.html").render(**_of_report(report, drawings or {}), standalone=False)
 
 
 _SHEET = (STATIC / "style.css").read_text("utf-8")
@@ -221,7 +221,7 @@ STANDALONE_POLICY = (
 def standalone(report: Body, drawings: Mapping[str, str] | None = None) -> str:
     """Return a report as one file: its style and pictures inside, no script, no link, nothing that is loaded."""
     parts = _of_report(report, drawings or {})
-    return _PAGES.get_template("standalone.html").render(
+    return PAGES.get_template("standalone.html").render(
         **parts,
         standalone=True,
         policy=STANDALONE_POLICY,
@@ -239,7 +239,7 @@ def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Bo
         tables: Entries of `GET /v1/tables`.
     """
     lines = query.replace("\r\n", "\n")  # a form sends its line ends in this way
-    return _PAGES.get_template("sql.html").render(
+    return PAGES.get_template("sql.html").render(
         query=lines,
         result=result,
         error=error,
@@ -251,4 +251,4 @@ def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Bo
 
 def error(status: int, error: Body) -> str:
     """Return the page of a failed request: HTTP status and the object under `error` of the one error body."""
-    return _PAGES.get_template("error.html").render(status=status, error=error)
+    return PAGES.get_template("error.html").render(status=status, error=error)
