@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from api import errors
-from api.pages import render
+from api.pages import drill, render
 from api.request_log import note
 from api.requests import caller, services
 from api.routes.experiments import listed, reported
 from api.routes.forms import charts_of
 from api.routes.query import described_tables
+from queries.drill import QUESTIONS
 from queries.messages import Ask
+from queries.parameters import values
 from warehouse.errors import UpshotError
 
 if TYPE_CHECKING:
@@ -99,6 +102,48 @@ async def sql(request: Request, q: str = "") -> HTMLResponse:
             note(request, verdict=failed.code)
             error = errors.body(failed, request.state.request_id)["error"]
     return page(render.sql(q, result, error, described_tables()))
+
+
+async def _drilled(request: Request, question: str, **path: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body of a drill-down question and what was asked for; an empty field of a form is none."""
+    access = caller(request, "query")
+    asked = {name: value for name, value in request.query_params.items() if value}
+    params = values(QUESTIONS[question].parameters, [*path.items(), *asked.items()])
+    ask = Ask(kind="drill", name=question, params=params)
+    body = await (await services(request).workers.ask(access.workspace, ask, access.key or "everybody")).whole()
+    return msgspec.json.decode(body), asked
+
+
+@router.get("/runs")
+async def runs(request: Request) -> HTMLResponse:
+    """Show runs by what they are and how they were judged."""
+    return page(drill.runs(*await _drilled(request, "runs")))
+
+
+@router.get("/runs/{run_id:path}")
+async def run(request: Request, run_id: str) -> HTMLResponse:
+    """Show one run."""
+    return page(drill.run(*await _drilled(request, "run", id=run_id)))
+
+
+@router.get("/traces/{trace_id:path}")
+async def trace(request: Request, trace_id: str) -> HTMLResponse:
+    """Show one trace."""
+    return page(drill.trace(*await _drilled(request, "trace", trace_id=trace_id)))
+
+
+@router.get("/sessions")
+async def sessions(request: Request) -> HTMLResponse:
+    """Show sessions by their last activity."""
+    return page(drill.sessions(*await _drilled(request, "sessions")))
+
+
+@router.get("/sessions/{key}/{session_id:path}")
+async def session(request: Request, key: str, session_id: str) -> HTMLResponse:  # noqa: ARG001 - from the raw path
+    """Show one session; a slash in its key is sent as %2F."""
+    raw: bytes = request.scope["raw_path"]
+    sent_key, _, sent_id = raw.decode("ascii", "replace").removeprefix("/sessions/").partition("/")
+    return page(drill.session(*await _drilled(request, "session", key=unquote(sent_key), id=unquote(sent_id))))
 
 
 _STYLE = files("api.pages").joinpath("static", "style.css")
