@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response, StreamingResponse
 
@@ -13,9 +14,12 @@ from queries.formats import ACCEPTED, MEDIA_TYPES
 from warehouse.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from starlette.requests import Request
 
     from queries.messages import Ask
+    from queries.pool import Reply
     from warehouse.keys import Access
 
 _FACTS = {
@@ -27,10 +31,18 @@ _FACTS = {
 """Header -> the fact it tells, for formats that have no place of their own for it."""
 
 
+_LEFT = 499
+"""Status in the server's own log of a request whose caller has left; nobody is there to get it."""
+
+
 async def answered(request: Request, access: Access, ask: Ask) -> Response:
     """Ask a worker for somebody, and answer as `ask.format` says; notes the request for the log."""
     note(request, sql=ask.sql)
-    reply = await services(request).workers.ask(access.workspace, ask, access.key or "everybody")
+    asking = services(request).workers.ask(access.workspace, ask, access.key or "everybody")
+    reply = await _unless_left(request, asking)
+    if reply is None:
+        note(request, verdict="aborted")
+        return Response(status_code=_LEFT)
     facts = reply.answer.facts
     note(request, rows=facts.get("row_count"))
     headers = {name: str(facts[fact]).lower() for name, fact in _FACTS.items() if fact in facts}
@@ -40,6 +52,23 @@ async def answered(request: Request, access: Access, ask: Ask) -> Response:
         return Response(reply.body, media_type=media_type, headers=headers)
     headers["Content-Length"] = str(reply.size)
     return StreamingResponse(reply.stream(), media_type=media_type, headers=headers)
+
+
+async def _unless_left(request: Request, asking: Coroutine[Any, Any, Reply]) -> Reply | None:
+    """Return what was asked for; a caller that leaves, as a page's Stop does, takes the question with it: None."""
+    question, leaving = asyncio.ensure_future(asking), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({question, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return await question if question.done() else None
+    finally:
+        leaving.cancel()
+        question.cancel()
+
+
+async def _left(request: Request) -> None:
+    """Wait until the caller has left; its body was read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def format_of(request: Request, given: str | None = None) -> str:

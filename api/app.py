@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from api import errors
+from api import assets, errors
 from api.pages import render
 from api.request_log import Lines, QueryLog, note
 from api.requests import BodyLimit
@@ -49,7 +49,7 @@ def create_app(own: Services, *, request_log: bool = True, otlp_grpc: str | None
             lines.close()
 
     app = FastAPI(title="Upshot", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    for routes in (ingest, otlp, query, saved, experiments, drill, admin, health, pages):
+    for routes in (ingest, otlp, query, saved, experiments, drill, admin, health, assets, pages):
         app.include_router(routes.router)
     app.add_exception_handler(UpshotError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)

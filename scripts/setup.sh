@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv and what runs in it: `setup.sh product` for upshot itself, `setup.sh tests` adds what the tests need.
+# Makes .venv and what runs in it: `setup.sh product` for upshot itself, `setup.sh tests` adds what the tests need. Both
+# build the scripts of the pages (scripts/assets.sh).
 # Idempotent; quick when nothing changed. Wants Python 3.11 or newer with venv, and a package index that pip can reach.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,7 +24,7 @@ locks="requirements.lock"
 state=$(cat $locks pyproject.toml scripts/setup.sh | cksum)
 stamp=.venv/.upshot-$what
 if [ -x .venv/bin/upshot ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$state" ]; then
-    exit 0
+    exec scripts/assets.sh
 fi
 
 started=$(date +%s)
@@ -50,5 +51,6 @@ if [ ! -x .venv/bin/uv ] ||
     $pip install --quiet --require-hashes $requirements
 fi
 PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+scripts/assets.sh
 printf '%s' "$state" > "$stamp"
 say "ready in $(($(date +%s) - started)) s: .venv/bin/upshot --help"

@@ -20,6 +20,8 @@ from api.pages.notes import Notes, notes_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from api.assets import Island
+
 _HERE = Path(__file__).parent
 
 STATIC = _HERE / "static"
@@ -247,6 +249,16 @@ def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Bo
         excerpt=queries.excerpt(lines, error) if error else [],
         command=queries.as_command(lines),
     )
+
+
+def sql_editor(island: Island, sheet: Island) -> str:
+    """Return the SQL page with its editor, which asks by itself for the tables and what the page's address says.
+
+    Args:
+        island: The script of the editor.
+        sheet: The looks of the islands.
+    """
+    return PAGES.get_template("sql_editor.html").render(island=island, sheet=sheet)
 
 
 def error(status: int, error: Body) -> str:

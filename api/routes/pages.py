@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from api import errors
+from api.assets import ISLANDS
 from api.pages import drill, render
 from api.request_log import note
 from api.requests import caller, services
@@ -37,6 +38,12 @@ POLICY = {
     "X-Content-Type-Options": "nosniff",
 }
 
+ISLAND_POLICY = {
+    **POLICY,
+    "Content-Security-Policy": POLICY["Content-Security-Policy"] + "; script-src 'self'; connect-src 'self'",
+}
+"""For pages with islands: scripts of our own, from files; none in the page, none made from text, styles as before."""
+
 PAGE_ROWS = 500
 """Rows that a page shows; the JSON and Arrow answers give all."""
 
@@ -44,9 +51,11 @@ HOME_REPORTS = 12
 """Experiments whose verdict the first page computes."""
 
 
-def page(html: str, status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+def page(
+    html: str, status: int = 200, headers: Mapping[str, str] | None = None, policy: Mapping[str, str] = POLICY
+) -> HTMLResponse:
     """Return a page with the headers that keep it to itself."""
-    return HTMLResponse(html, status, headers={**POLICY, **(headers or {})})
+    return HTMLResponse(html, status, headers={**policy, **(headers or {})})
 
 
 async def _report(own: Services, workspace: str, name: str) -> dict[str, Any] | None:
@@ -83,9 +92,11 @@ async def experiment(request: Request, name: str) -> HTMLResponse:
 
 
 @router.get("/sql")
-async def sql(request: Request, q: str = "") -> HTMLResponse:
-    """Show a box for SQL and, once asked, the rows."""
+async def sql(request: Request, q: str = "", *, plain: bool = False) -> HTMLResponse:
+    """Show the SQL editor; when it was not built, and when `plain`, a box for SQL and, once asked, the rows."""
     access = caller(request, "query")
+    if "sql" in ISLANDS and not plain:
+        return page(render.sql_editor(ISLANDS["sql"], ISLANDS["sheet"]), policy=ISLAND_POLICY)
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     if q.strip():

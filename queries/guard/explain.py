@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from queries.guard.names import folded
 from warehouse.errors import QueryError
@@ -110,6 +111,16 @@ def _hint(message: str, code: str) -> str | None:
     return f"did you mean {', '.join(public[:_MAX_SUGGESTIONS])}?" if public else None
 
 
+def _characters(text: str, columns: int) -> int:
+    """Return how many characters take this many columns of a terminal, in which DuckDB places its caret."""
+    at = 0
+    while columns > 0 and at < len(text):
+        wide = unicodedata.east_asian_width(text[at]) in "WF"
+        columns -= 0 if unicodedata.combining(text[at]) else 2 if wide else 1
+        at += 1
+    return at + columns
+
+
 def _place(message: str, sql: str | None) -> tuple[int | None, int | None]:
     """Return line and column from `LINE n: ...` and the caret below it; an excerpt may be cut at both ends."""
     found = _EXCERPT.search(message)
@@ -119,7 +130,7 @@ def _place(message: str, sql: str | None) -> tuple[int | None, int | None]:
     if found["caret"] is None:
         return line, None
     shown_text = found["text"]
-    column = found["caret"].index("^") - len(f"LINE {line}: ")
+    column = _characters(shown_text, found["caret"].index("^") - len(f"LINE {line}: "))
     if not shown_text.startswith("..."):
         return line, column + 1
     if sql is None:

@@ -60,7 +60,7 @@ def test_the_demo_finds_the_truth_and_shows_it(tmp_path: Path) -> None:
         assert "support-prompt" in page
         assert "empathetic" in page
         assert "would have crowned B" in in_browser(f"{url}/experiments/reply-tone")
-        assert "<td" in in_browser(f"{url}/sql?q=SELECT+count(*)+FROM+runs")
+        assert "<td" in in_browser(f"{url}/sql?plain=1&q=SELECT+count(*)+FROM+runs")
         counted = "SELECT count(*) FROM runs"
         before = httpx.post(f"{url}/v1/query", json={"sql": counted}, trust_env=False).json()["rows"]
         [command_line] = [line.strip() for line in printed.splitlines() if line.strip().startswith("curl")]

@@ -98,7 +98,7 @@ def test_the_page_of_sql_leaves_lines_too(tmp_path: Path) -> None:
     """With the refusal's code, although the page itself is answered."""
     with serving(tmp_path / "data") as server:
         for sql in ("SELECT 1 AS n", "SELECT n FROM nothing"):
-            assert server.http.get("/sql", params={"q": sql}).is_success
+            assert server.http.get("/sql", params={"q": sql, "plain": "1"}).is_success
         assert server.http.get("/sql").is_success
         found = [(line["kind"], line["key"], line["verdict"], line["rows"]) for line in lines(server, 2)]
         assert [("page", "", "ok", 1), ("page", "", "unknown_table", None)] == found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from api import assets
 from tests.support.command import ROOT
 
 NEEDED = (
@@ -33,13 +34,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
-    """Four packages and their data; no tests, no benchmarks, no caches."""
+    """Four packages and their data, what the islands were built to among it; no tests, no sources of theirs, no caches."""
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {"api", "ingest", "queries", "warehouse"} == {top for top in tops if not top.endswith(".dist-info")}
-    for needed in NEEDED:
+    for needed in (*NEEDED, *(f"api/pages/static/built/{path.name}" for path in assets.BUILT.glob("*"))):
         assert any(name.startswith(needed) for name in names), needed
-    assert not [name for name in names if "__pycache__" in name or name.startswith("tests")]
+    assert not [name for name in names if "__pycache__" in name or "node_modules" in name or name.endswith(".ts")]
 
 
 def test_it_runs_beside_a_hostile_api_folder(wheel: Path, tmp_path: Path) -> None:

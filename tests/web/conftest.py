@@ -1,0 +1,63 @@
+"""A server with the demo's data, and a browser."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from api.demo.traffic import declarations, traffic
+from tests.support.browser import CHROMIUM
+from tests.support.server import Server, serving
+from tests.web.browsing import Visit
+from tests.web.built import needs_chromium, needs_the_build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BATCH = 5_000
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that holds what `upshot demo` makes."""
+    needs_the_build()
+    now = dt.datetime.now(dt.UTC)
+    with serving(tmp_path_factory.mktemp("web") / "data") as server:
+        for kind, name, body in declarations(now):
+            assert server.http.put(f"/v1/{kind}/{quote(name, safe='')}", json=body).is_success
+        records = iter(traffic(now=now))
+        while batch := list(itertools.islice(records, BATCH)):
+            assert [] == server.ingest(batch)["rejected"]
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it."""
+    needs_chromium()
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of its own for a test: no history, nothing stored."""
+    fresh = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    fresh.set_default_timeout(15_000)
+    fresh.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield fresh
+    fresh.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, demo: Server) -> Iterator[Visit]:
+    """The SQL page. Whatever a test does: no error in the console, no refusal of the policy, no other host."""
+    opened = Visit(context.new_page(), demo.url)
+    opened.open()
+    yield opened
+    assert [] == opened.trouble()
