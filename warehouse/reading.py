@@ -126,6 +126,7 @@ class ReadEngine:
         """
         views = tables if tables is not None else frozenset(self._public())
         variables = {"known_at": str(known_at or 0)}
+        stored = _only_stored(views)
         for name in sorted(sources(views), key=lambda name: (name != TRACED, name)):
             own = self._tables[name]
             if own.stale:
@@ -133,7 +134,7 @@ class ReadEngine:
             if name == TRACED and self._traced != bool(own.tail or any(own.lists.values())):
                 self._traced = not self._traced
                 self._views.clear()
-            variables |= self._variables(own, self._wish(name, wishes))
+            variables |= self._variables(own, self._wish(name, wishes, stored=stored))
         for view in sorted(views):
             self._create(view)
         for name, value in variables.items():
@@ -148,13 +149,16 @@ class ReadEngine:
             file
             for name in sorted(sources(tables))
             for file in self.snapshot.of(name)
-            if may_hold(file.bounds, self._wish(name, wishes))
+            if may_hold(file.bounds, self._wish(name, wishes, stored=_only_stored(tables)))
         ]
 
-    def _wish(self, name: str, wishes: Wishes) -> Wish | None:
-        """Return what is wanted of a file table, without conditions on runs where files do not hold the final ones."""
+    def _wish(self, name: str, wishes: Wishes, *, stored: bool) -> Wish | None:
+        """Return what is wanted of a file table, without conditions on runs where files do not hold the final ones.
+
+        `stored`: the question is about rows as files hold them.
+        """
         wish = wishes.get(name)
-        if wish is None or not (name == "spans" or (self._traced and name in RESOLVED)):
+        if wish is None or stored or not (name == "spans" or (self._traced and name in RESOLVED)):
             return wish
         return [[condition for condition in all_of if condition.column != "run_id"] for all_of in wish]
 
@@ -279,6 +283,10 @@ class ReadEngine:
     def close(self) -> None:
         """Free the engine's memory."""
         self._con.close()
+
+
+def _only_stored(views: frozenset[str]) -> bool:
+    return all(view.startswith("internal.current_") for view in views)
 
 
 def _branches(table: FileTable, shape: _Shape) -> tuple[list[str], list[str]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from warehouse.files import digest
@@ -35,6 +37,16 @@ GROUP_BYTES = 32 << 20
 MAX_BOUND = 128
 """Characters of the longest text kept as a bound; longer ones choose no file."""
 
+NO_TIME = (1 << 62, -1)
+"""The bound of a time that no row has: nothing lies in it, so a question about that time leaves the file closed."""
+
+LOOKED_UP = frozenset({"run_id", "trace_id", "session_id", "parent_run_id"})
+"""Columns rows are looked up by, beside a key that is one text. A Bloom filter tells which row groups cannot have one:
+the bounds of random ids exclude no file (5 traces of 5 M spans in 90 files: 24 ms, without 191)."""
+
+MISSED = 0.001
+"""Share of the row groups that are read for an id they do not have; a column takes 2 to 4 bytes a row for it."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -56,6 +68,8 @@ def write_rows(
     """
     scratch = files.scratch()
     schema = table.stored_schema
+    groups = _groups(parts)
+    first = next(groups, schema.empty_table())
     with pq.ParquetWriter(
         scratch,
         schema,
@@ -63,10 +77,22 @@ def write_rows(
         compression_level=ZSTD_LEVEL,
         data_page_version="2.0",
         store_schema=False,  # as much again as a small file's own footer, and the engine does not read it
+        bloom_filter_options=_filters(table, first),
     ) as writer:
-        for group in _groups(parts):
+        for group in chain((first,) if len(first) else (), groups):
             writer.write_table(group.cast(schema), row_group_size=ROW_GROUP)
     return measured(scratch, table, place, current=current)
+
+
+def _filters(table: FileTable, first: pa.Table) -> dict[str, dict[str, float]]:
+    """Return the Bloom filters of a file by its first row group, which is as large as any later one, about."""
+    wanted = LOOKED_UP if len(table.key) > 1 else LOOKED_UP | {*table.key}
+    columns = {column.name: first[column.name] for column in table.columns if column.name in wanted}
+    return {
+        name: {"ndv": cast("Any", pc).count_distinct(values).as_py(), "fpp": MISSED}
+        for name, values in columns.items()
+        if values.null_count < len(values)
+    }
 
 
 def _groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -96,7 +122,10 @@ def measured(scratch: Path, table: FileTable, place: FileName, *, current: bool)
 
 
 def bounds(facts: pq.FileMetaData, table: FileTable) -> dict[str, Bound]:
-    """Return the smallest and largest value of the columns files are chosen by, from a file's own footer."""
+    """Return the smallest and largest value of the columns files are chosen by, from a file's own footer.
+
+    A time that no row has is bounded by `NO_TIME`; in manifests of before it has no bound, which chooses the file.
+    """
     wanted = {
         c.name
         for c in table.columns
@@ -105,6 +134,7 @@ def bounds(facts: pq.FileMetaData, table: FileTable) -> dict[str, Bound]:
     lows: dict[str, str | int] = {}
     highs: dict[str, str | int] = {}
     unknown: set[str] = set()
+    nulls: set[str] = set()
     for at in range(facts.num_row_groups):
         group = facts.row_group(at)
         for index in range(group.num_columns):
@@ -115,15 +145,20 @@ def bounds(facts: pq.FileMetaData, table: FileTable) -> dict[str, Bound]:
             found = column.statistics
             if found is None or (not found.has_min_max and found.null_count != group.num_rows):
                 unknown.add(name)
-            elif found.has_min_max:
+            elif not found.has_min_max:
+                nulls.add(name)
+            else:
                 low, high = _plain(found.min), _plain(found.max)
                 lows[name] = min(lows.get(name, low), low)  # pyright: ignore[reportArgumentType] - of one type
                 highs[name] = max(highs.get(name, high), high)  # pyright: ignore[reportArgumentType]
-    return {
+    found = {
         name: (low, highs[name])
         for name, low in lows.items()
         if name not in unknown and max(len(str(low)), len(str(highs[name]))) <= MAX_BOUND
     }
+    # Not of texts: a row whose key is null can have a twin in a file where it is null throughout.
+    times = {column.name for column in table.columns if column.type == "TIMESTAMPTZ"}
+    return found | dict.fromkeys((nulls & times) - lows.keys() - unknown, NO_TIME)
 
 
 def _plain(value: object) -> str | int:
