@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.requests import caller, services
+from api.routes.paths import sent, session_of
 from queries.drill import QUESTIONS, bodies
+from queries.drill.overview import with_times
 from queries.messages import Ask
 from queries.parameters import values
 from warehouse.errors import InputError, shown
@@ -64,9 +65,17 @@ async def _asked(request: Request, question: str, /, **path: str) -> Response:
         if any(name == one for name, _ in given):
             raise InputError(f"there is no parameter {shown(one)}: it is a part of the path")
     params = values(QUESTIONS[question].parameters, [*path.items(), *given])
+    if question == "overview":
+        params = with_times(params, services(request).clock())
     ask = Ask(kind="drill", name=question, params=params)
     body = await (await services(request).workers.ask(access.workspace, ask, access.key or "everybody")).whole()
     return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/v1/overview", response_model=bodies.Overview, openapi_extra=_documented("overview"))
+async def overview(request: Request) -> Response:
+    """Return what came, how runs went, which scores moved and what fails, by default of the last seven days."""
+    return await _asked(request, "overview")
 
 
 @router.get("/v1/sessions", response_model=bodies.Sessions, openapi_extra=_documented("sessions"))
@@ -82,8 +91,8 @@ async def sessions(request: Request) -> Response:
 )
 async def session(request: Request, key: str, session_id: str) -> Response:  # noqa: ARG001 - read from the raw path
     """Return a session: its numbers, and its runs in the order of time. A slash in the key is written `%2F`."""
-    sent_key, _, sent_id = _raw(request).removeprefix("/v1/sessions/").partition("/")
-    return await _asked(request, "session", key=unquote(sent_key), id=unquote(sent_id))
+    own_key, own_id = session_of(request, "/v1/sessions/")
+    return await _asked(request, "session", key=own_key, id=own_id)
 
 
 @router.get("/v1/runs", response_model=bodies.Runs, openapi_extra=_documented("runs"))
@@ -97,7 +106,7 @@ async def runs(request: Request) -> Response:
 )
 async def payload(request: Request, run_id: str) -> Response:
     """Return one input, output or error as a whole."""
-    if "of" not in request.query_params and _raw(request).lower().endswith("%2fpayload"):
+    if "of" not in request.query_params and sent(request).lower().endswith("%2fpayload"):
         return await _asked(request, "run", id=f"{run_id}/payload")
     return await _asked(request, "payload", id=run_id)
 
@@ -118,9 +127,3 @@ async def trace(request: Request, trace_id: str) -> Response:
 async def score(request: Request, name: str) -> Response:
     """Return how the scores of a name are spread: over values, days, functions and variants."""
     return await _asked(request, "score", name=name)
-
-
-def _raw(request: Request) -> str:
-    """Return the path as it was sent, so that a slash within a key is told from one between key and id."""
-    raw: bytes = request.scope["raw_path"]
-    return raw.decode("ascii", "replace")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from queries.drill import payload, run, runs, scores, session, sessions, trace
+from queries.drill import overview, payload, run, runs, scores, session, sessions, trace
 from queries.drill.reading import Reader
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Question:
 
 
 QUESTIONS: dict[str, Question] = {
+    "overview": Question(overview.PARAMETERS, overview.overview),
     "sessions": Question(sessions.PARAMETERS, sessions.sessions),
     "session": Question(session.PARAMETERS, session.session),
     "runs": Question(runs.PARAMETERS, runs.runs),

@@ -460,3 +460,122 @@ class ScorePage(_Documented):
     """The 50 functions with the most scores."""
     by_variant: list[ScorePart]
     """The 100 variants with the most scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived(_Documented):
+    """What came to a table, whenever."""
+
+    name: str
+    """The public table."""
+    rows: int
+    """Current rows it is made of."""
+    newest_at: str | None
+    """When the newest of its rows was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures(_Documented):
+    """Some runs in numbers."""
+
+    runs: int
+    failed: int
+    failure_rate: float | None
+    """failed / runs."""
+    duration_ms_p50: float | None
+    """Median from start to end, of those that have both, to within 1 %."""
+    duration_ms_p95: float | None
+    """To within 1 %, by nearest rank like the median."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBar(_Documented):
+    """The runs of a day or an hour (UTC)."""
+
+    at: str
+    """When the day or hour begins; the first and the last may be cut by the range."""
+    runs: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunsNow(_Documented):
+    """The runs of the range, beside those before it."""
+
+    now: RunFigures
+    before: RunFigures
+    step: str
+    """What a bar of `series` is: `day`, or `hour` of a range of at most two days."""
+    series: list[RunBar]
+    """Every day or hour of the range, also those without a run; at most the newest 400."""
+    usage: Usage
+    """What the model calls that began in the range came to."""
+    usage_before: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMove(_Documented):
+    """Scores of one name that happened in the range, beside those before it."""
+
+    name: str
+    higher_is_better: bool | None
+    """As declared; null when it was not."""
+    n: int
+    """Scores with a value in the range."""
+    n_before: int
+    mean: float | None
+    mean_before: float | None
+    difference: float | None
+    """mean - mean_before."""
+    standard_error: float | None
+    """Of the difference, each score taken as independent; null with fewer than two scores on a side."""
+    z: float | None
+    """difference / standard_error; null when that is not known or 0."""
+    moved: bool
+    """At least 30 scores on each side and |z| at least 3; or no spread at all on either side, and two means."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionHealth(_Documented):
+    """The runs of a function in the range, beside those before it."""
+
+    function_id: str | None
+    now: RunFigures
+    before: RunFigures
+    failure_rate_low: float
+    """Lower end of the failure rate's 95 % interval (Wilson): the list is in this order, the highest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TroubledSession(_Documented):
+    """A session in which a run of the range failed."""
+
+    key: str
+    id: str
+    failed_at: str
+    """When its newest failed run was."""
+    run_id: str
+    """That run."""
+    failed_run_count: int
+    """Failed runs of the session among the newest 100 failed runs of the range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview(_Documented):
+    """Answer of `GET /v1/overview`: a range of time beside the equally long one before it. The home page shows it."""
+
+    start: str
+    """Beginning of the range, inclusive."""
+    end: str
+    """End of the range, exclusive."""
+    before: str
+    """Beginning of the range before, which ends at `start`."""
+    arrived: list[Arrived]
+    """Every public table that has rows, whatever the range."""
+    runs: RunsNow
+    scores: list[ScoreMove]
+    """The 20 names that moved most: `moved` first, then by |z|."""
+    functions: list[FunctionHealth]
+    """The 20 worst functions that ran in the range; of equal ones the slowest first."""
+    sessions: list[TroubledSession]
+    """The 10 sessions with the newest failed runs, among the newest 100 failed runs of the range."""

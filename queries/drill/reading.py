@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from queries.values import json_rows
 from warehouse.engine import rows_of
-from warehouse.pruning import NO_WISHES, Between, OneOf
+from warehouse.pruning import NO_WISHES, Between, OneOf, may_hold
+from warehouse.writing import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     import pyarrow as pa
 
+    from warehouse.manifest import SealedFile
     from warehouse.pruning import Wish, Wishes
     from warehouse.reading import ReadEngine
 
@@ -20,6 +23,8 @@ WINDOW_ROWS = 100_000
 """Rows of the files that are looked through first; the next window has `WIDER` times as many."""
 
 WIDER = 8
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 RUN_TIMES = ("queued_at", "started_at", "ended_at")
 """When a run was, the first that is known."""
@@ -44,6 +49,18 @@ class Reader:
         found = self.table(sql, parameters, tables=tables, wishes=wishes)
         return [dict(zip(found.column_names, row, strict=True)) for row in json_rows(found)]
 
+    def files(self, table: str) -> list[SealedFile]:
+        """Return the live files of a file table."""
+        return self._engine.snapshot.of(table)
+
+    def may_be_traces(self, table: str, column: str, wish: Wish | None) -> bool:
+        """Tell whether the id in a column of a wanted sealed row can be a trace's: 32 hexadecimal digits.
+
+        All texts between two bounds begin with what these have in common, and ULIDs of one day have an M there.
+        """
+        files = [file for file in self.files(table) if may_hold(file.bounds, wish)]
+        return not all(_shared(*file.bounds.get(column, ("", ""))) - _HEXADECIMAL for file in files)
+
     def windows(self, table: str, columns: Sequence[str], *, newest: bool, start: int | None) -> Iterator[int | None]:
         """Yield limits of time, each further from `start`, the last None: no limit.
 
@@ -67,16 +84,23 @@ class Reader:
         yield None
 
 
-def _edges(files: Sequence[Any], columns: Sequence[str], *, newest: bool) -> list[tuple[int, int]]:
+def _edges(files: Sequence[SealedFile], columns: Sequence[str], *, newest: bool) -> list[tuple[int, int]]:
     """Return the (nearest time, rows) of each file, the nearest first."""
     side = 1 if newest else 0
     choose = max if newest else min
     found: list[tuple[int, int]] = []
     for file in files:
-        times: list[int] = [file.bounds[column][side] for column in columns if column in file.bounds]
+        bounds = [file.bounds[column] for column in columns if column in file.bounds]
+        times = [int(bound[side]) for bound in bounds if bound != NO_TIME]
         if times:
             found.append((choose(times), file.rows))
     return sorted(found, reverse=newest)
+
+
+def _shared(low: str | int, high: str | int) -> set[str]:
+    """Return the characters that two texts begin with in common."""
+    pairs = zip(str(low), str(high), strict=False)
+    return {one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)}
 
 
 def marks(values: Sequence[object]) -> str:

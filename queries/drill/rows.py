@@ -8,6 +8,7 @@ from queries.drill import usage
 from queries.drill.bodies import Assigned, Payload, RunRow, ScoreMean, Usage
 from queries.drill.members import listed
 from queries.drill.said import run_scores, run_variants, said_of
+from queries.drill.standing import runs_among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,10 +42,11 @@ def run_rows(read: Reader, run_ids: Sequence[str]) -> dict[str, RunRow]:
     if not run_ids:
         return {}
     runs = listed(run_ids)
+    source, parameters, table = runs_among(read, runs)
     found = read.rows(
-        f"SELECT {RUN_COLUMNS}, {shortened('error', 200)} FROM runs WHERE id IN ({runs.sql})",
-        runs.parameters,
-        tables=["runs"],
+        f"SELECT {RUN_COLUMNS}, {shortened('error', 200)} FROM {source}",
+        parameters,
+        tables=[table],
         wishes={"runs": runs.wish("id")},
     )
     records = {row["id"]: row for row in found}

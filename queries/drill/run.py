@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from queries.drill import usage
 from queries.drill.bodies import Deferral, Event, Metadata, ModelCall, Pair, Relative, Run
-from queries.drill.members import listed
+from queries.drill.members import candidates, listed, sessions_of
 from queries.drill.options import PAGED, page_rows
 from queries.drill.reading import marks, one_of
 from queries.drill.rows import payload, run_rows, shortened
 from queries.drill.said import said_of, scores_on
 from queries.drill.spans import EMPTY, PAGE_SPANS, TREE_SPANS, page_of
+from queries.drill.standing import STORED_RUNS, runs_among
 from queries.drill.steps import steps_of
 from queries.parameters import Parameter
 from warehouse.errors import NotFoundError, shown
@@ -63,11 +64,7 @@ def run(read: Reader, given: Mapping[str, Any]) -> Run:
     sessions = _sessions(read, id_)
     metadata = _metadata(read, id_)
     deferrals = _of_run(read, "deferrals", ", ".join(Deferral.__dataclass_fields__), id_, "created_at, id")
-    children = read.rows(
-        f"SELECT {_RELATIVE} FROM runs WHERE parent_run_id = ? ORDER BY started_at, id LIMIT {MOST_CHILDREN + 1}",
-        [id_],
-        tables=["runs"],
-    )
+    children = _children(read, id_)
     if not any((own, row.scores, row.assignments, scores, steps, page.rows, sessions, metadata, deferrals, children)):
         raise _not_found(read, id_)
     return Run(
@@ -99,13 +96,29 @@ def run(read: Reader, given: Mapping[str, Any]) -> Run:
 def _record(read: Reader, id_: str) -> dict[str, Any]:
     """Return what only the page of one run shows of its record; empty when there is none."""
     texts = ", ".join(shortened(column) for column in ("input", "output", "attributes"))
+    source, parameters, table = runs_among(read, listed([id_]))
     found = read.rows(
-        f"SELECT event_ids, received_at, {texts} FROM runs WHERE id = ?",
-        [id_],
-        tables=["runs"],
+        f"SELECT event_ids, received_at, {texts} FROM {source}",
+        parameters,
+        tables=[table],
         wishes={"runs": one_of("id", [id_])},
     )
     return found[0] if found else {}
+
+
+def _children(read: Reader, id_: str) -> list[dict[str, Any]]:
+    """Return the runs that a run invoked, one more than are shown if there are more."""
+    ids = read.rows(f"SELECT id FROM {STORED_RUNS} WHERE parent_run_id = ?", [id_], tables=[STORED_RUNS])
+    if not ids:
+        return []
+    with candidates(read, [row["id"] for row in ids]) as runs:
+        source, parameters, table = runs_among(read, runs)
+        return read.rows(
+            f"SELECT {_RELATIVE} FROM {source} ORDER BY started_at, id LIMIT {MOST_CHILDREN + 1}",
+            parameters,
+            tables=[table],
+            wishes={"runs": runs.wish("id")},
+        )
 
 
 def _zero(row: RunRow) -> int | None:
@@ -130,14 +143,7 @@ def _spans(read: Reader, id_: str, cursor: str | None, rows: int, zero: int | No
 
 
 def _sessions(read: Reader, id_: str) -> list[Pair]:
-    wishes: Wishes = {"session_runs": one_of("run_id", [id_]), "runs": one_of("id", [id_])}
-    found = read.rows(
-        'SELECT session_key AS "key", session_id AS id FROM session_runs WHERE run_id = ? ORDER BY ALL',
-        [id_],
-        tables=["session_runs"],
-        wishes=wishes,
-    )
-    return [Pair(**row) for row in found]
+    return [Pair(key, session) for key, session, _ in sessions_of(read, [id_])]
 
 
 def _metadata(read: Reader, id_: str) -> list[Metadata]:
@@ -171,8 +177,9 @@ def _events(read: Reader, ids: list[str]) -> list[Event]:
 def _parent(read: Reader, id_: str | None) -> Relative | None:
     if id_ is None:
         return None
+    source, parameters, table = runs_among(read, listed([id_]))
     wishes: Wishes = {"runs": one_of("id", [id_])}
-    found = read.rows(f"SELECT {_RELATIVE} FROM runs WHERE id = ?", [id_], tables=["runs"], wishes=wishes)
+    found = read.rows(f"SELECT {_RELATIVE} FROM {source}", parameters, tables=[table], wishes=wishes)
     return Relative(**found[0]) if found else Relative(id_, None, None, None, None)
 
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from queries.drill.bodies import Assigned, Score, ScoreMean
-from queries.drill.reading import marks
-from queries.drill.usage import SOLE_RUN, TRACE_RUNS
+from queries.drill.reading import marks, one_of
+from queries.drill.standing import TRACE_DIGITS, TRACE_RUNS
+from queries.drill.usage import SOLE_RUN
+from warehouse.pruning import Between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from queries.drill.members import Members
     from queries.drill.reading import Reader
+    from warehouse.pruning import Wishes
 
 SCORES = "internal.current_score_history"
 ASSIGNMENTS = "internal.current_assignments"
@@ -42,6 +45,11 @@ WITH wanted AS ({{wanted}}),
 SELECT raw, coalesce(sole.run_id, raw) AS run_id FROM spoken LEFT JOIN sole ON sole.trace_id = raw
 WHERE coalesce(sole.run_id, raw) IN (SELECT run_id FROM wanted)"""
 
+_KEPT = (
+    "CREATE OR REPLACE TEMP TABLE drill_said AS "
+    "SELECT unnest([{0}]::VARCHAR[]) AS raw, unnest([{0}]::VARCHAR[]) AS run_id"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -50,19 +58,61 @@ class Said:
     raw: str
     """What stands between the brackets of `run_id IN (...)` over the rows as they came."""
     parameters: tuple[str, ...]
+    low: str | None = None
+    high: str | None = None
+    """The first and the last of these ids where they are not listed; None: there are none."""
+
+    def wishes(self, table: str) -> Wishes:
+        """Return the wish for rows of a file table that are said of these runs."""
+        if self.parameters:
+            return {table: one_of("run_id", self.parameters)}
+        return {table: [] if self.low is None else [[Between("run_id", self.low, self.high)]]}
 
 
 @contextlib.contextmanager
 def said_of(read: Reader, runs: Members) -> Iterator[Said]:
     """Keep under which ids something is said of some runs."""
     try:
+        if runs.parameters:
+            pairs = _pairs(read, runs.parameters)
+            read.table(_KEPT.format(marks([*pairs])), [*pairs, *pairs.values()], tables=[])
+            yield Said(marks([*pairs]), tuple(pairs)) if pairs else Said("SELECT raw FROM temp.drill_said", ())
+            return
         read.table(_SAID.format(wanted=runs.select), runs.parameters, tables=[TRACE_RUNS])
         found = read.rows(f"SELECT raw FROM temp.drill_said LIMIT {_LISTED + 1}", tables=[])
         ids = tuple(str(row["raw"]) for row in found)
-        few = 0 < len(ids) <= _LISTED
-        yield Said(marks(ids), ids) if few else Said("SELECT raw FROM temp.drill_said", ())
+        if 0 < len(ids) <= _LISTED:
+            yield Said(marks(ids), ids)
+        else:
+            [edges] = read.rows("SELECT min(raw) AS low, max(raw) AS high FROM temp.drill_said", tables=[])
+            yield Said("SELECT raw FROM temp.drill_said", (), edges["low"], edges["high"])
     finally:
         read.table("DROP TABLE IF EXISTS temp.drill_said", tables=[])
+
+
+def _pairs(read: Reader, ids: Sequence[str]) -> dict[str, str]:
+    """Return what `_SAID` finds of a few runs: the id under which something is said -> the run."""
+    named = read.rows(
+        f"SELECT DISTINCT trace_id FROM {TRACE_RUNS} WHERE run_id IN ({marks(ids)})",
+        ids,
+        tables=[TRACE_RUNS],
+        wishes={"trace_runs": one_of("run_id", ids)},
+    )
+    traces = sorted({*(row["trace_id"] for row in named), *(id_ for id_ in ids if len(id_) == TRACE_DIGITS)})
+    found = (
+        read.rows(
+            f"SELECT trace_id, {SOLE_RUN} FROM {TRACE_RUNS} WHERE trace_id IN ({marks(traces)}) GROUP BY trace_id",
+            traces,
+            tables=[TRACE_RUNS],
+            wishes={"trace_runs": one_of("trace_id", traces)},
+        )
+        if traces
+        else []
+    )
+    sole = {row["trace_id"]: row["run_id"] for row in found}
+    wanted = set(ids)
+    meant = {raw: sole.get(raw) or raw for raw in sorted({*ids, *traces})}
+    return {raw: run for raw, run in meant.items() if run in wanted}
 
 
 def run_scores(read: Reader, said: Said) -> dict[str, list[ScoreMean]]:
@@ -74,6 +124,7 @@ def run_scores(read: Reader, said: Said) -> dict[str, list[ScoreMean]]:
         f"GROUP BY d.run_id, name ORDER BY name",
         said.parameters,
         tables=[SCORES],
+        wishes=said.wishes("score_history"),
     )
     made: dict[str, list[ScoreMean]] = {}
     for row in found:
@@ -87,6 +138,7 @@ def run_variants(read: Reader, said: Said) -> dict[str, list[Assigned]]:
         f"{assigned(said)} SELECT run_id, experiment, variant FROM given ORDER BY experiment",
         said.parameters,
         tables=[ASSIGNMENTS],
+        wishes=said.wishes("assignments"),
     )
     made: dict[str, list[Assigned]] = {}
     for row in found:
@@ -110,6 +162,7 @@ def scores_on(read: Reader, said: Said, *, most: int) -> tuple[list[Score], bool
         f"ORDER BY ts DESC, id LIMIT {most + 1}",
         said.parameters,
         tables=[SCORES],
+        wishes=said.wishes("score_history"),
     )
     return _made(found[:most]), len(found) > most
 
@@ -121,6 +174,7 @@ def span_scores(read: Reader, traces: list[str], *, most: int) -> list[Score]:
         f"ORDER BY ts DESC, id LIMIT {most}",
         traces,
         tables=[SCORES],
+        wishes={"score_history": one_of("trace_id", traces)},
     )
     return _made(found)
 

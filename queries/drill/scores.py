@@ -9,7 +9,8 @@ from queries.drill.bodies import Bin, ScoreDay, ScorePage, ScorePart
 from queries.drill.options import TIMES, microseconds
 from queries.drill.reading import RUN_TIMES, within
 from queries.drill.runs import AT
-from queries.drill.said import RUN_LEVEL
+from queries.drill.said import ASSIGNMENTS, RUN_LEVEL, SCORES
+from queries.drill.standing import runs_within, untraced
 from queries.parameters import Parameter
 from warehouse.errors import NotFoundError, shown
 from warehouse.pruning import Between
@@ -49,23 +50,22 @@ _TREND = f"""
 SELECT ts::DATE AS day, count(*) AS n, avg(value) AS mean FROM judged GROUP BY day
 ORDER BY day DESC LIMIT {MOST_DAYS}"""
 
-_COVERAGE = """
-SELECT count(*) AS runs, count(*) FILTER (id IN (SELECT run_id FROM scored)) AS scored_runs FROM scope"""
+# Runs are told apart by 64-bit hashes of their ids: ten million texts are more than an engine may hold.
+_PER_RUN = """
+per_run AS (SELECT hash(run_id) AS run, count(*) AS n, count(value) AS valued, sum(value) AS total FROM scored
+            GROUP BY run)"""
 
-_BY_FUNCTION = f"""
-SELECT f.function_id, NULL AS experiment, NULL AS variant, f.runs, coalesce(g.scored_runs, 0) AS scored_runs,
-       coalesce(g.n, 0) AS n, g.mean
-FROM (SELECT function_id, count(*) AS runs FROM scope GROUP BY function_id) f
-JOIN (SELECT r.function_id, count(DISTINCT s.run_id) AS scored_runs, count(*) AS n, avg(s.value) AS mean
-      FROM scored s JOIN scope r ON r.id = s.run_id GROUP BY r.function_id) g
-  ON g.function_id IS NOT DISTINCT FROM f.function_id
-ORDER BY n DESC, f.function_id LIMIT {_MOST_FUNCTIONS}"""
+_BY_FUNCTION = """
+SELECT r.function_id, NULL AS experiment, NULL AS variant, count(*) AS runs, count(s.run) AS scored_runs,
+       coalesce(sum(s.n), 0)::BIGINT AS n, sum(s.total) / nullif(sum(s.valued), 0) AS mean
+FROM (SELECT hash(id) AS run, function_id FROM scope) r LEFT JOIN per_run s USING (run)
+GROUP BY r.function_id ORDER BY n DESC, r.function_id"""
 
 _BY_VARIANT = f"""
-SELECT NULL AS function_id, a.experiment, a.variant, count(DISTINCT a.run_id) AS runs,
-       count(DISTINCT s.run_id) AS scored_runs, count(s.run_id) AS n, avg(s.value) AS mean
-FROM assignments a LEFT JOIN scored s ON s.run_id = a.run_id WHERE {{0}}
-GROUP BY a.experiment, a.variant QUALIFY sum(n) OVER (PARTITION BY a.experiment) > 0
+SELECT NULL AS function_id, a.experiment, a.variant, count(*) AS runs, count(s.run) AS scored_runs,
+       coalesce(sum(s.n), 0)::BIGINT AS n, sum(s.total) / nullif(sum(s.valued), 0) AS mean
+FROM (SELECT hash(run_id) AS run, experiment, variant FROM {{0}} a WHERE {{1}}) a LEFT JOIN per_run s USING (run)
+GROUP BY a.experiment, a.variant QUALIFY sum(coalesce(sum(s.n), 0)) OVER (PARTITION BY a.experiment) > 0
 ORDER BY n DESC, a.experiment, a.variant LIMIT {_MOST_VARIANTS}"""
 
 
@@ -85,7 +85,8 @@ def score(read: Reader, given: Mapping[str, Any]) -> ScorePage:
     [totals] = question.judged(_TOTALS)
     if not totals["n"] and not declared:
         _need(read, given["name"])
-    [covered] = question.compared(_COVERAGE)
+    functions = [ScorePart(**row) for row in question.compared(_BY_FUNCTION)]
+    covered = {"runs": sum(one.runs for one in functions), "scored_runs": sum(one.scored_runs for one in functions)}
     kinds: list[str] = totals.pop("kinds") or []
     trend = [ScoreDay(**row) for row in reversed(question.judged(_TREND))]
     return ScorePage(
@@ -97,7 +98,7 @@ def score(read: Reader, given: Mapping[str, Any]) -> ScorePage:
         coverage=covered["scored_runs"] / covered["runs"] if covered["runs"] else None,
         distribution=_distribution(question, kinds, totals),
         trend=trend,
-        by_function=[ScorePart(**row) for row in question.compared(_BY_FUNCTION)],
+        by_function=[one for one in functions if one.n][:_MOST_FUNCTIONS],
         by_variant=[ScorePart(**row) for row in question.by_variant()],
     )
 
@@ -111,15 +112,17 @@ class _Question:
         self._function: str | None = given.get("function")
         low, high = microseconds(given, "from"), microseconds(given, "to")
         self._low, self._high = low, None if high is None else high - 1
+        wish = self._score_wishes()["score_history"]
+        self._source = SCORES if untraced(read, "score_history", "run_id", wish) else "scores"
 
     def judged(self, sql: str) -> list[dict[str, Any]]:
         """Ask of `judged`: the scores, on whatever they are; with a function, those on its runs."""
         scores, parameters = self._scores()
-        tables, wishes = ["scores"], self._score_wishes()
+        tables, wishes = [self._source], self._score_wishes()
         if self._function is not None:
             scores += " AND run_id IN (SELECT id FROM runs WHERE function_id = ?)"
-            parameters, tables = [*parameters, self._function], ["scores", "runs"]
-        text = f"judged AS (SELECT run_id, kind, value, label, ts FROM scores WHERE {scores})"
+            parameters, tables = [*parameters, self._function], [self._source, "runs"]
+        text = f"judged AS (SELECT run_id, kind, value, label, ts FROM {self._source} WHERE {scores})"
         return self._ask(text, sql, parameters, tables, wishes)
 
     def compared(self, sql: str) -> list[dict[str, Any]]:
@@ -128,28 +131,37 @@ class _Question:
         limits = {f"{AT} >= ?": self._low, f"{AT} <= ?": self._high, "function_id = ?": self._function}
         asked = {text: value for text, value in limits.items() if value is not None}
         where = f"WHERE {' AND '.join(asked)}" if asked else ""
-        text = (
-            f"scored AS (SELECT run_id, value FROM scores WHERE {scores} AND run_id IS NOT NULL AND {RUN_LEVEL}), "
-            f"scope AS (SELECT id, function_id FROM runs {where})"
-        )
         wishes = dict(self._score_wishes())
         if self._low is not None and self._low > 0:
             wishes["runs"] = within(RUN_TIMES, self._low, self._high)
-        return self._ask(text, sql, [*parameters, *asked.values()], ["scores", "runs"], wishes)
+        source, table = runs_within(self._read, wishes.get("runs"))
+        text = (
+            f"scored AS (SELECT run_id, value FROM {self._source} WHERE {scores} AND run_id IS NOT NULL "
+            f"AND {RUN_LEVEL}), {_PER_RUN}, scope AS (SELECT id, function_id FROM {source} {where})"
+        )
+        return self._ask(text, sql, [*parameters, *asked.values()], [self._source, table], wishes)
 
     def by_variant(self) -> list[dict[str, Any]]:
         """Ask about the variants of experiments."""
         scores, parameters = self._scores()
-        text = f"scored AS (SELECT run_id, value FROM scores WHERE {scores} AND run_id IS NOT NULL AND {RUN_LEVEL})"
+        text = (
+            f"scored AS (SELECT run_id, value FROM {self._source} WHERE {scores} AND run_id IS NOT NULL "
+            f"AND {RUN_LEVEL}), {_PER_RUN}"
+        )
         limits = {
             "a.ts >= make_timestamptz(?)": self._low,
             "a.ts <= make_timestamptz(?)": self._high,
             "a.run_id IN (SELECT id FROM runs WHERE function_id = ?)": self._function,
         }
         asked = {text: value for text, value in limits.items() if value is not None}
-        sql = _BY_VARIANT.format(" AND ".join(asked) or "true")
-        tables = ["scores", "assignments", *(["runs"] if self._function is not None else [])]
-        return self._ask(text, sql, [*parameters, *asked.values()], tables, self._score_wishes())
+        wishes = {**self._score_wishes(), "assignments": [[Between("ts", self._low, self._high)]]}
+        plain = untraced(self._read, "assignments", "run_id", wishes["assignments"])
+        source = ASSIGNMENTS if plain else "assignments"
+        if not plain:  # which assignment of a run is the first is said by all of them
+            del wishes["assignments"]
+        tables = [self._source, source, *(["runs"] if self._function is not None else [])]
+        sql = _BY_VARIANT.format(source, " AND ".join(asked) or "true")
+        return self._ask(text, sql, [*parameters, *asked.values()], tables, wishes)
 
     def _scores(self) -> tuple[str, list[object]]:
         limits = {

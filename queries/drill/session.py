@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from queries.drill import cursors
 from queries.drill.bodies import Session, TimelineRun
-from queries.drill.members import of_sessions
+from queries.drill.members import listed, of_sessions
 from queries.drill.options import PAGED, moment, page_rows
-from queries.drill.reading import marks, one_of
+from queries.drill.reading import one_of
 from queries.drill.rows import payload, run_rows, shortened
 from queries.drill.said import session_scores
 from queries.drill.sessions import ACTIVITY, ACTIVITY_TABLES, session_rows
+from queries.drill.standing import runs_among
 from queries.parameters import Parameter
 from warehouse.errors import NotFoundError, shown
 
@@ -67,12 +68,12 @@ def _timeline(read: Reader, key: str, id_: str, after: Position | None, rows: in
     with of_sessions(read, [(key, id_)]) as runs:
         if runs is None:
             return []
+        source, parameters, table = runs_among(read, runs)
         found = read.rows(
-            f"SELECT {_WHEN} AS spot, m.run_id FROM temp.drill_member m LEFT JOIN (SELECT id, queued_at, started_at "
-            f"FROM runs WHERE id IN (SELECT run_id FROM temp.drill_member)) r ON r.id = m.run_id {beyond} "
-            f"ORDER BY spot, m.run_id LIMIT {rows}",
-            [] if after is None else [after[0], *after],
-            tables=["runs"],
+            f"SELECT {_WHEN} AS spot, m.run_id FROM temp.drill_member m LEFT JOIN {source} r ON r.id = m.run_id "
+            f"{beyond} ORDER BY spot, m.run_id LIMIT {rows}",
+            parameters if after is None else [*parameters, after[0], *after],
+            tables=[table],
             wishes={"runs": runs.wish("id")},
         )
     return [(int(row["spot"]), row["run_id"]) for row in found]
@@ -82,10 +83,11 @@ def _shown(read: Reader, page: list[tuple[int, str]]) -> list[TimelineRun]:
     ids = [id_ for _, id_ in page]
     if not ids:
         return []
+    source, parameters, table = runs_among(read, listed(ids))
     found = read.rows(
-        f"SELECT id, {shortened('input')}, {shortened('output')} FROM runs WHERE id IN ({marks(ids)})",
-        ids,
-        tables=["runs"],
+        f"SELECT id, {shortened('input')}, {shortened('output')} FROM {source}",
+        parameters,
+        tables=[table],
         wishes={"runs": one_of("id", ids)},
     )
     payloads = {row["id"]: row for row in found}

@@ -12,10 +12,11 @@ from queries.drill import cursors, usage
 from queries.drill.bodies import Assigned, ScoreMean, SessionKey, SessionRow, Sessions
 from queries.drill.members import SESSION_RUNS, of_sessions
 from queries.drill.options import PAGED, TIMES, microseconds, moment, page_rows
-from queries.drill.reading import marks
+from queries.drill.reading import WIDER, marks
 from queries.drill.said import ASSIGNMENTS, RUN_LEVEL, SCORES, assigned, said_of
+from queries.drill.standing import runs_among
 from queries.parameters import Parameter
-from warehouse.pruning import NO_WISHES, Between
+from warehouse.pruning import Between
 from warehouse.schema import RUN_STATUSES
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ PARAMETERS = (
     *PAGED,
 )
 
+FIRST_BATCH = 200
+"""Sessions of whose runs the status is asked at first; the next batch has `WIDER` times as many."""
+MOST_BATCH = 20_000
+
 ACTIVITY_TABLES = (SESSION_RUNS, "events", SCORES)
 """What makes a session active. The view `session_runs` would join every run and event to say when."""
 
@@ -46,9 +51,6 @@ SELECT pair.key, pair.value, ts FROM (
 UNION ALL
 SELECT session_key, session_id, ts FROM (SELECT session_key, session_id, ts FROM {SCORES}{{0}})
 WHERE session_key IS NOT NULL"""
-
-_WITH_STATUS = """(session_key, session_id) IN (
-    SELECT (s.session_key, s.session_id) FROM session_runs s JOIN runs r ON r.id = s.run_id WHERE r.status = ?)"""
 
 _KEYS = f"""
 SELECT session_key AS "key", sum(n)::BIGINT AS runs FROM (
@@ -83,12 +85,53 @@ def sessions(read: Reader, given: Mapping[str, Any]) -> Sessions:
 
 def _page(read: Reader, given: Mapping[str, Any], after: Position | None, rows: int) -> list[tuple[int, str, str]]:
     """Return (activity, key, id) of the next sessions, one more than the page has if there are more."""
+    newest = given["order"] == "newest"
+    until = None
+    if newest and after is not None:
+        until, after = int(after[0]), after[1:]
+    if given.get("status") is None:
+        return _active(read, given, after, until, rows)
+    found: list[tuple[int, str, str]] = []
+    batch = FIRST_BATCH
+    while True:  # the runs of some sessions at a time, so that a page reads no others
+        some = _active(read, given, after, until, batch)
+        with_status = _having(read, [(key, id_) for _, key, id_ in some], given["status"])
+        found += [one for one in some if one[1:] in with_status]
+        if len(found) >= rows or len(some) < batch:
+            return found[:rows]
+        if newest and until is None:
+            until = some[0][0]
+        after = some[-1]
+        batch = min(batch * WIDER, MOST_BATCH)
+
+
+def _having(read: Reader, sessions: Sequence[tuple[str, str]], status: str) -> set[tuple[str, str]]:
+    """Return those of some sessions that have a run of a status."""
+    if not sessions:
+        return set()
+    with of_sessions(read, sessions) as runs:
+        if runs is None:
+            return set()
+        source, parameters, table = runs_among(read, runs)
+        found = read.rows(
+            f"SELECT DISTINCT m.session_key, m.session_id FROM temp.drill_member m JOIN {source} r ON r.id = m.run_id "
+            f"WHERE r.status = ?",
+            [*parameters, status],
+            tables=[table],
+            wishes={"runs": runs.wish("id")},
+        )
+    return {(row["session_key"], row["session_id"]) for row in found}
+
+
+def _active(
+    read: Reader, given: Mapping[str, Any], after: Position | None, until: int | None, rows: int
+) -> list[tuple[int, str, str]]:
+    """Return (activity, key, id) of the next sessions whatever their runs are; of activity up to `until` alone."""
     low, high = microseconds(given, "from"), microseconds(given, "to")
     high = None if high is None else high - 1
     newest = given["order"] == "newest"
-    if newest and after is not None:
-        high = int(after[0]) if high is None else min(high, int(after[0]))
-        after = after[1:]
+    if until is not None:
+        high = until if high is None else min(high, until)
     start = int(after[0]) if after is not None else (high if newest else low)
     found: list[tuple[int, str, str]] = []
     for limit in read.windows("session_runs", ("ts",), newest=newest, start=start):
@@ -117,23 +160,18 @@ def _ids(
     conditions = {
         "session_key = ?": given.get("key"),
         "contains(lower(session_id), lower(?))": given.get("q"),
-        _WITH_STATUS: given.get("status"),
     }
     asked = {text: value for text, value in conditions.items() if value is not None}
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
     way, compared, extreme = ("DESC", "<", "max") if newest else ("", ">", "min")
     having = f"HAVING (spot, session_key, session_id) {compared} (?, ?, ?)" if after else ""
-    tables, wishes = set(ACTIVITY_TABLES), _wishes(window)
-    if given.get("status") is not None:  # runs and members of any time count there
-        tables |= {"session_runs", "runs"}
-        wishes = NO_WISHES
     found = read.rows(
         f"SELECT epoch_us({extreme}(ts)) AS spot, session_key, session_id "
         f"FROM ({ACTIVITY.format(f' WHERE {within}' if within else '')}) {where} GROUP BY session_key, session_id "
         f"{having} ORDER BY spot {way}, session_key {way}, session_id {way} LIMIT {rows}",
         [*times * 3, *asked.values(), *(after or ())],
-        tables=tables,
-        wishes=wishes,
+        tables=ACTIVITY_TABLES,
+        wishes=_wishes(window),
     )
     return [(int(row["spot"]), row["session_key"], row["session_id"]) for row in found]
 
@@ -178,9 +216,7 @@ _RUNS = """
 SELECT m.session_key, m.session_id, count(*) AS run_count, count(*) FILTER (r.status = 'Failed') AS failed_run_count,
        min(coalesce(r.queued_at, r.started_at, m.ts)) AS first_at,
        max(coalesce(r.ended_at, r.started_at, m.ts)) AS last_at
-FROM temp.drill_member m LEFT JOIN (
-    SELECT id, status, queued_at, started_at, ended_at FROM runs WHERE id IN (SELECT run_id FROM temp.drill_member)
-) r ON r.id = m.run_id GROUP BY ALL"""
+FROM temp.drill_member m LEFT JOIN {0} r ON r.id = m.run_id GROUP BY ALL"""
 
 _SUMS = (
     "count(*) AS n, count(s.value) AS valued, sum(s.value) AS total, "
@@ -204,12 +240,17 @@ def session_rows(read: Reader, page: Sequence[tuple[int, str, str]]) -> list[Ses
     used: dict[tuple[str, str], Any] = {}
     with of_sessions(read, [*found]) as runs:
         if runs is not None:
-            for row in read.rows(_RUNS, tables=["runs"], wishes={"runs": runs.wish("id")}):
+            source, parameters, table = runs_among(read, runs)
+            for row in read.rows(_RUNS.format(source), parameters, tables=[table], wishes={"runs": runs.wish("id")}):
                 found[row.pop("session_key"), row.pop("session_id")].runs = row
             with said_of(read, runs) as said:
-                for row in read.rows(_RUN_SCORES.format(said.raw), said.parameters, tables=[SCORES]):
+                scores = _RUN_SCORES.format(said.raw)
+                for row in read.rows(scores, said.parameters, tables=[SCORES], wishes=said.wishes("score_history")):
                     _take(found, row)
-                for row in read.rows(f"{assigned(said)} {_VARIANTS}", said.parameters, tables=[ASSIGNMENTS]):
+                variants = f"{assigned(said)} {_VARIANTS}"
+                for row in read.rows(
+                    variants, said.parameters, tables=[ASSIGNMENTS], wishes=said.wishes("assignments")
+                ):
                     found[row.pop("session_key"), row.pop("session_id")].variants.append(Assigned(**row))
             used = usage.by_session(read, runs)
     for row in _own_scores(read, [*found]):

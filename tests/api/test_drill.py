@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -97,6 +98,11 @@ def test_an_id_is_any_text(server: Server, id_: str) -> None:
         ("/v1/runs?cursor=AAAA", 400, "bad_parameter", "cursor is 'AAAA', must be the `next`"),
         ("/v1/runs/payload?id=x", 400, "bad_parameter", "there is no parameter 'id': it is a part of the path"),
         ("/v1/runs/payload/payload", 400, "bad_parameter", "parameter 'of' has no value"),
+        (
+            "/v1/overview?from=2026-09-02&to=2026-09-01",
+            *(400, "bad_parameter", "from is 2026-09-02T00:00:00.000000Z, must be before to, which is 2026-09-01T"),
+        ),
+        ("/v1/overview?since=7d", 400, "bad_parameter", "there is no parameter 'since'"),
         ("/v1/sessions?order=best", 400, "bad_parameter", "parameter 'order' is 'best', must be one of newest, oldest"),
         ("/v1/traces/a?limit=20001", 400, "bad_parameter", "limit is 20001, must be 1 to 20000"),
     ],
@@ -113,6 +119,7 @@ def test_the_document_has_every_parameter_and_body(server: Server) -> None:
     """OpenAPI names each route's parameters and types its body, with what each field means."""
     document = server.http.get("/openapi.json").json()
     paths = {
+        "/v1/overview": ("overview", "Overview"),
         "/v1/sessions": ("sessions", "Sessions"),
         "/v1/sessions/{key}/{session_id}": ("session", "Session"),
         "/v1/runs": ("runs", "Runs"),
@@ -129,6 +136,27 @@ def test_the_document_has_every_parameter_and_body(server: Server) -> None:
         assert f"#/components/schemas/{body}" == schema["schema"]["$ref"]
     fields = document["components"]["schemas"]["SpanRow"]["properties"]
     assert "A model call that counts in totals." == fields["counts"]["description"]
+
+
+def test_an_overview_leads_to_what_it_names(server: Server) -> None:
+    """Its body is typed; a function, a session and a run that it names are found; by default it is of seven days."""
+    get = server.http.get
+    asked = {"from": "2026-09-01T00:00:00Z", "to": "2026-09-06T00:00:00Z"}
+    found = body_of(get("/v1/overview", params=asked), bodies.Overview)
+    assert ("2026-09-01T00:00:00.000Z", "2026-08-27T00:00:00.000Z") == (found.start, found.before)
+    [worst, *_] = found.functions
+    listed = body_of(get("/v1/runs", params=asked | {"function": worst.function_id, "limit": 500}), bodies.Runs)
+    assert (worst.now.runs, worst.now.failed) == (
+        len(listed.runs),
+        sum(run.status == "Failed" for run in listed.runs),
+    )
+    newest = found.sessions[0]
+    session = body_of(get(f"/v1/sessions/{newest.key}/{newest.id}"), bodies.Session)
+    assert newest.run_id in {one.run.id for one in session.runs}
+    usual = body_of(get("/v1/overview"), bodies.Overview)
+    start, end = (dt.datetime.fromisoformat(text) for text in (usual.start, usual.end))
+    assert dt.timedelta(days=7) == end - start
+    assert abs(end - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
 
 
 def test_rows_are_there_at_once(server: Server) -> None:

@@ -40,7 +40,7 @@ def ulid(ms: int, tail: int) -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """Records and spans, as sent."""
 
