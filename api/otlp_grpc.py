@@ -132,7 +132,7 @@ async def _refuse(error: UpshotError, context: Context) -> NoReturn:
 def _caller(own: Services, context: Context) -> Access:
     """Return the caller's access, by the metadata `authorization`."""
     sent = dict(context.invocation_metadata() or ()).get("authorization", "")
-    access = admit(own.keys, str(sent), "ingest", local=loopback(_host(context.peer())))
+    access = admit(own.keys, str(sent), "ingest", own.clock(), local=loopback(_host(context.peer())))
     own.keys.note_use(access.key, own.clock())
     return access
 

@@ -58,7 +58,7 @@ def services(request: Request) -> Services:
 def caller(request: Request, right: str) -> Access:
     """Return the caller's access; raises InputError `unauthorized` or `forbidden`."""
     own = services(request)
-    access = authorize(request, own.keys, right)
+    access = authorize(request, own.keys, right, own.clock())
     own.keys.note_use(access.key, own.clock())
     note(request, key=access.key, workspace=access.workspace)
     return access

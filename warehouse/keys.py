@@ -32,6 +32,12 @@ ID_CHARS = 12
 NAME_CHARS = 128
 
 _PREFIX = "upk_"
+_SIGN_IN_PREFIX = "ups_"
+_LOAN_PREFIX = "upr_"
+
+SIGN_IN_SECONDS = 30 * 86_400
+"""How long a browser stays signed in."""
+
 _DAY_US = 86_400_000_000
 _FORMAT_1 = """
 CREATE TABLE key (
@@ -58,7 +64,19 @@ CREATE TABLE closed (since INTEGER NOT NULL);
 INSERT INTO closed SELECT min(created_at) FROM key HAVING count(*) > 0
 """
 
-STEPS = (_FORMAT_1, _checksums, _FORMAT_3)
+_FORMAT_4 = """
+CREATE TABLE sign_in (token TEXT PRIMARY KEY, key TEXT NOT NULL, ends_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE loan (
+    token TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    rights TEXT NOT NULL,
+    ends_at INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+
+STEPS = (_FORMAT_1, _checksums, _FORMAT_3, _FORMAT_4)
 """What makes and upgrades a `server.db`; its format is how many of these were done."""
 
 _SEALED = "hash, workspace, rights, revoked_at, crc"
@@ -145,11 +163,75 @@ class Keys:
     @coded
     def access(self, key: str) -> Access | None:
         """Return what a key may do, or None when there is no such key or it was revoked."""
-        row = self._con.execute(f"SELECT {_SEALED} FROM key WHERE hash = ?", (_hash(key),)).fetchone()
+        return self._access(_hash(key))
+
+    def _access(self, hashed: str) -> Access | None:
+        row = self._con.execute(f"SELECT {_SEALED} FROM key WHERE hash = ?", (hashed,)).fetchone()
         if row is None:
             return None
         hashed, workspace, rights, revoked_at = self._checked(row)
         return None if revoked_at is not None else Access(workspace, frozenset(rights.split(",")), hashed[:ID_CHARS])
+
+    @coded
+    def lend(self, workspace: str, rights: Iterable[str], ends_at_us: int, now_us: int, name: str) -> str:
+        """Return a token that may do this until a time, or until `end_loan`; it opens what a key opens.
+
+        Its holder is shown under `name`. For a program that runs once, a report's notebook say: what it leaves behind
+        is worth nothing. It is no key, so a server that is open stays open.
+        """
+        token = _LOAN_PREFIX + secrets.token_urlsafe(32)
+        row = _hash(token), name, workspace_name(workspace), ",".join(sorted(rights)), ends_at_us
+        with transaction(self._con):
+            self._con.execute("DELETE FROM loan WHERE ends_at <= ?", (now_us,))
+            self._con.execute("INSERT INTO loan VALUES (?, ?, ?, ?, ?, ?)", (*row, _crc(*row[:1], *row[2:])))
+        return token
+
+    @coded
+    def lent(self, token: str, now_us: int) -> Access | None:
+        """Return what a lent token may do; None when it has ended, or is none."""
+        if not token.startswith(_LOAN_PREFIX):
+            return None
+        columns = "token, workspace, rights, ends_at, crc, name"
+        row = self._con.execute(f"SELECT {columns} FROM loan WHERE token = ?", (_hash(token),)).fetchone()
+        if row is None:
+            return None
+        *sealed, name = row
+        _, workspace, rights, ends_at = self._checked(sealed)
+        assert ends_at is not None  # noqa: S101 - the column says so
+        return Access(workspace, frozenset(rights.split(",")), name) if ends_at > now_us else None
+
+    @coded
+    def end_loan(self, token: str) -> None:
+        """End a lent token; durable once returned."""
+        self._con.execute("DELETE FROM loan WHERE token = ?", (_hash(token),))
+
+    @coded
+    def sign_in(self, key: str, now_us: int) -> str | None:
+        """Return a token that stands for a key for `SIGN_IN_SECONDS`; None when the key opens nothing.
+
+        A browser holds the token instead of the key: it ends by itself, by `sign_out`, and with the key.
+        """
+        if self.access(key) is None:
+            return None
+        token = _SIGN_IN_PREFIX + secrets.token_urlsafe(32)
+        with transaction(self._con):
+            self._con.execute("DELETE FROM sign_in WHERE ends_at <= ?", (now_us,))
+            row = _hash(token), _hash(key), now_us + SIGN_IN_SECONDS * 1_000_000
+            self._con.execute("INSERT INTO sign_in VALUES (?, ?, ?)", row)
+        return token
+
+    @coded
+    def signed_in(self, token: str, now_us: int) -> Access | None:
+        """Return what the key may do that a token stands for; None when either has ended."""
+        found = self._con.execute(
+            "SELECT key FROM sign_in WHERE token = ? AND ends_at > ?", (_hash(token), now_us)
+        ).fetchone()
+        return None if found is None else self._access(found[0])
+
+    @coded
+    def sign_out(self, token: str) -> None:
+        """End a token; durable once returned."""
+        self._con.execute("DELETE FROM sign_in WHERE token = ?", (_hash(token),))
 
     @coded
     def entries(self) -> list[KeyEntry]:

@@ -154,7 +154,9 @@ def test_a_server_db_of_an_older_format_keeps_its_keys_and_stays_closed(tmp_path
                     con.executescript(step)
                 else:
                     step(con)
-            con.execute(f"INSERT INTO key VALUES ({', '.join('?' * (3 + done))})", row[: 3 + done])
+            known = ("hash", "workspace", "rights", "created_at", "crc")[: 3 + done]
+            marks = ", ".join("?" * len(known))
+            con.execute(f"INSERT INTO key({', '.join(known)}) VALUES ({marks})", row[: len(known)])
             con.execute(f"PRAGMA application_id={0x55505348}")
             con.execute(f"PRAGMA user_version={done}")
             con.commit()
