@@ -27,6 +27,7 @@ _ID_BITS = 80
 
 _RETRIED_SHARE = 0.06
 _TOOL_SHARE = 0.6
+_TOOL_FAILED_SHARE = 0.04
 _ESCALATED_SHARE = 0.08
 _STAGING_SHARE = 0.05
 _TWO_RECORDS_SHARE = 0.4
@@ -55,6 +56,7 @@ _ERRORS = (
     {"name": "OverloadedError", "message": "529: the provider is overloaded"},
     {"name": "SchemaError", "message": "the model answered with arguments that do not fit the tool"},
 )
+_TOOL_ERROR = {"name": "ToolError", "message": "503: the order system is being restarted"}
 _RATERS = ("rater-1", "rater-2", "rater-3")
 _MOODS = ("annoyed", "calm", "grateful")
 
@@ -70,6 +72,8 @@ class _Story:
 
     run: PlannedRun
     rng: random.Random
+    luck: random.Random
+    """Of the tools alone."""
     id: str
     at: int
     words: Words
@@ -127,7 +131,7 @@ class _Story:
         """Call a model, with its tokens and cost; now and then the first attempt fails."""
         retried = self.share(_RETRIED_SHARE)
         if retried:
-            self.fail(step_id, attempt=0, loop_index=loop_index)
+            self.fail(step_id, model, attempt=0, loop_index=loop_index)
         read = self.rng.randrange(600, 2_600)
         written = round(length * self.rng.randrange(80, 320))
         self.cost += model.cost(read, written)
@@ -147,12 +151,28 @@ class _Story:
             },
         )
 
-    def fail(self, step_id: str, *, attempt: int, loop_index: int | None, last: bool = False) -> Record:
+    def use(self, tool: str, call: Record, lasts: int) -> None:
+        """Let the model use a tool; now and then the first attempt is refused."""
+        refused = self.luck.random() < _TOOL_FAILED_SHARE
+        if refused:
+            self.step(tool, "StepRun", lasts, status="Errored", input=call, error=_TOOL_ERROR)
+        self.step(tool, "StepRun", lasts, attempt=int(refused), input=call, output={"found": self.words.finding})
+
+    def fail(self, step_id: str, model: Model, *, attempt: int, loop_index: int | None, last: bool = False) -> Record:
         """Make an attempt that fails, and wait for the next unless it is the last; returns the error."""
         error = self.rng.choice(_ERRORS)
         status = "Failed" if last else "Errored"
         lasts = self.between(0.5, 8.0)
-        self.step(step_id, "AIGateway", lasts, attempt=attempt, status=status, loop_index=loop_index, error=error)
+        self.step(
+            step_id,
+            "AIGateway",
+            lasts,
+            attempt=attempt,
+            status=status,
+            loop_index=loop_index,
+            error=error,
+            attributes={"model": model.name, "provider": model.provider},
+        )
         self.at += 0 if last else self.between(1.0, 4.0)
         return error
 
@@ -166,7 +186,8 @@ def tell(run: PlannedRun, started: int, seed: int, left: Open | None = None) -> 
     rng = random.Random(f"{seed}/{run.number}")  # noqa: S311 - a story, not a secret
     model = OTHER if rng.random() < _OTHER_MODEL_SHARE else LARGE
     text = words(rng, run.variant, follow_up=run.follow_up)
-    story = _Story(run, rng, ulid(started, rng.getrandbits(_ID_BITS)), started, text, model)
+    luck = random.Random(f"{seed}/{run.number}/tools")  # noqa: S311 - the same
+    story = _Story(run, rng, luck, ulid(started, rng.getrandbits(_ID_BITS)), started, text, model)
     opening = _opening(story, _RELEASES[int(run.moment * len(_RELEASES))])
     if left == "Queued":
         story.send(started, opening | {"status": "Queued"})
@@ -258,9 +279,9 @@ def _work(story: _Story) -> Record:
     if story.run.fate == "Cancelled":
         return {"status": "Cancelled"}
     if story.run.fate == "Failed":
-        story.fail("call-model", attempt=0, loop_index=0)
-        story.fail("call-model", attempt=1, loop_index=0)
-        return {"status": "Failed", "error": story.fail("call-model", attempt=2, loop_index=0, last=True)}
+        story.fail("call-model", story.model, attempt=0, loop_index=0)
+        story.fail("call-model", story.model, attempt=1, loop_index=0)
+        return {"status": "Failed", "error": story.fail("call-model", story.model, attempt=2, loop_index=0, last=True)}
     reply = _answer(story)
     if story.run.function == "summarise-call":
         story.step("save-summary", "StepRun", story.between(0.1, 0.4), output={"saved": True})
@@ -293,8 +314,7 @@ def _answer(story: _Story) -> str:
     if story.run.function != "summarise-call" and story.share(_TOOL_SHARE):
         call = {"name": story.words.tool, "arguments": story.words.arguments}
         story.call("call-model", story.model, {"tool_calls": [call]}, length=0.3, loop_index=loop)
-        lasts = story.between(0.05, 1.2)
-        story.step(story.words.tool, "StepRun", lasts, input=call, output={"found": story.words.finding})
+        story.use(story.words.tool, call, story.between(0.05, 1.2))
         loop = 1
     story.call("call-model", story.model, {"content": story.words.reply}, length=length, loop_index=loop)
     if loop:

@@ -8,9 +8,13 @@ import shlex
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from queries.cookbook import RECIPES
 
 if TYPE_CHECKING:
     from api.pages.body import Body
+    from queries.cookbook import Recipe
 
 _AROUND = 2
 """Lines of the query shown before and after the one with the error."""
@@ -20,50 +24,51 @@ _NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|REAL|DEC
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A query worth starting from."""
+    """A query worth starting from: a recipe of the cookbook, and the address of the SQL page that runs it."""
 
     title: str
+    group: str
+    about: str
     sql: str
+    path: str
+    parameters: tuple[str, ...]
+    """Names of its parameters; the page without JavaScript has no fields for their values."""
 
 
-EXAMPLES: tuple[Example, ...] = (
+def _form(text: str) -> str:
+    return quote_plus(text, safe="*").replace("~", "%7E")
+
+
+def recipe_path(recipe: Recipe) -> str:
+    """Return the address of the SQL page with a recipe, its parameters and its chart, as `web/src/state.ts` writes it.
+
+    A form-encoded query string as browsers make it, so that the page's own links to the same state are the same.
+    """
+    pairs = [("q", recipe.sql)]
+    if recipe.params:
+        given = {one.name: [one.type, _typed(one.default)] for one in recipe.params}
+        pairs.append(("params", json.dumps(given, ensure_ascii=False, separators=(",", ":"))))
+    if chart := recipe.chart:
+        drawn = (("mark", chart.mark), ("x", chart.x), ("y", chart.y), ("color", chart.color))
+        pairs += [(name, value) for name, value in drawn if value is not None]
+    return "/sql?" + "&".join(f"{name}={_form(value)}" for name, value in pairs)
+
+
+def _typed(value: object) -> str:
+    """Return a value as somebody types it into the field of a parameter."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+EXAMPLES: tuple[Example, ...] = tuple(
     Example(
-        "Scores by variant",
-        "select experiment, variant, score,\n"
-        "       count(*) as runs, count(value) as scored, round(avg(value), 4) as mean\n"
-        "from experiment_scores\n"
-        "group by all\n"
-        "order by all",
-    ),
-    Example(
-        "Failures by function",
-        "select function_id, count(*) as runs,\n"
-        "       count(*) filter (where status = 'Failed') as failed,\n"
-        "       round(median(duration_ms)) as median_ms\n"
-        "from runs\n"
-        "group by function_id\n"
-        "order by failed desc",
-    ),
-    Example(
-        "How late outcomes arrive",
-        "select scores.name, count(*) as scores,\n"
-        "       round(median(date_diff('minute', runs.started_at, scores.ts)) / 60, 1) as median_hours,\n"
-        "       round(quantile_cont(date_diff('minute', runs.started_at, scores.ts), 0.99) / 60, 1) as p99_hours\n"
-        "from scores\n"
-        "join runs on runs.id = scores.run_id\n"
-        "group by scores.name\n"
-        "order by p99_hours desc",
-    ),
-    Example(
-        "Steps that are retried",
-        "select name, type, count(*) as attempts,\n"
-        "       count(*) filter (where attempt > 0) as retries,\n"
-        "       round(median(duration_ms)) as median_ms\n"
-        "from step_attempts\n"
-        "group by name, type\n"
-        "order by retries desc\n"
-        "limit 20",
-    ),
+        recipe.title,
+        recipe.group,
+        recipe.about,
+        recipe.sql,
+        recipe_path(recipe),
+        tuple(one.name for one in recipe.params),
+    )
+    for recipe in RECIPES
 )
 
 
@@ -126,8 +131,11 @@ def as_command(query: str) -> str:
     return f"upshot query {shlex.quote(query)}"
 
 
-def first_commands(origin: str) -> list[tuple[str, str, str]]:
-    """Return the three ways to send the first data: title, explanation, commands."""
+def first_commands(origin: str, *, open_: bool = True) -> list[tuple[str, str, str]]:
+    """Return the three ways to send the first data: title, explanation, commands; with a key unless the server is open.
+
+    The key comes from the variable that the command line reads too, so no key is ever in a page.
+    """
     score = {
         "type": "score",
         "name": "resolved",
@@ -140,7 +148,9 @@ def first_commands(origin: str) -> list[tuple[str, str, str]]:
         (
             "A file",
             "Runs, steps, assignments and scores as NDJSON or a JSON array; gzip and zstd too.",
-            f"upshot ingest FILE --url {shlex.quote(origin)}",
+            f"upshot ingest FILE --url {shlex.quote(origin)}"
+            if open_
+            else f"export UPSHOT_API_KEY=upk_…\nupshot ingest FILE --url {shlex.quote(origin)}",
         ),
         (
             "OpenTelemetry",
@@ -148,11 +158,14 @@ def first_commands(origin: str) -> list[tuple[str, str, str]]:
             (
                 f"export OTEL_EXPORTER_OTLP_ENDPOINT={shlex.quote(origin)}\n"
                 "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+                + ("" if open_ else '\nexport OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20$UPSHOT_API_KEY"')
             ),
         ),
         (
             "One score over HTTP",
             "Its run and experiment need not exist yet.",
-            f"curl {endpoint} -H 'content-type: application/x-ndjson' \\\n  -d {shlex.quote(json.dumps(score))}",
+            f"curl {endpoint} -H 'content-type: application/x-ndjson' \\\n"
+            + ("" if open_ else '  -H "authorization: Bearer $UPSHOT_API_KEY" \\\n')
+            + f"  -d {shlex.quote(json.dumps(score))}",
         ),
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import shlex
+from urllib.parse import parse_qsl
 
 import duckdb
 import pytest
@@ -11,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.pages import queries
+from queries.cookbook import GROUPS, RECIPES, Chart, Recipe
+from queries.parameters import Parameter
 from warehouse.schema import TABLES
 
 
@@ -25,7 +30,6 @@ def engine() -> duckdb.DuckDBPyConnection:
 
 
 OFFERED = [
-    *(example.sql for example in queries.EXAMPLES),
     *(queries.table_sample(table.name) for table in TABLES),
     queries.runs_of("it's", None),
     queries.runs_of("a'; drop table runs; --", "b"),
@@ -34,9 +38,43 @@ OFFERED = [
 
 @pytest.mark.parametrize("sql", OFFERED)
 def test_every_offered_query_runs(engine: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Examples and links are single statements over the public schema."""
+    """Links are single statements over the public schema."""
     assert len(engine.extract_statements(sql)) == 1
     engine.execute(sql).fetchall()
+
+
+def test_the_examples_are_the_cookbook() -> None:
+    """Every recipe once, those of a group together, in its order."""
+    assert [(one.title, one.group, one.sql) for one in RECIPES] == [
+        (example.title, example.group, example.sql) for example in queries.EXAMPLES
+    ]
+    groups = [group for group, _ in itertools.groupby(example.group for example in queries.EXAMPLES)]
+    assert [*GROUPS] == groups
+
+
+FORM = re.compile(r"[A-Za-z0-9*\-._+&=]|%[0-9A-F]{2}")
+"""What WHATWG's application/x-www-form-urlencoded serializer writes: all else is percent-encoded, a space is `+`."""
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2, max_size=2))
+def test_an_example_s_address_is_what_the_page_itself_writes(texts: list[str]) -> None:
+    """`written` of web/src/state.ts: the query, [type, text] of each parameter, then the drawing; nothing else."""
+    sql, default = texts
+    parameters = (Parameter("a", "text", False, default), Parameter("n", "number[]", False, [1.5, 2.0]))
+    recipe = Recipe("r", "R", "Scores", "A.", sql, parameters, Chart("bar", "day", "mean", None))
+    path, _, query = queries.recipe_path(recipe).partition("?")
+    assert "/sql" == path and FORM.sub("", query) == ""
+    said = parse_qsl(query, keep_blank_values=True, strict_parsing=True)
+    assert ["q", "params", "mark", "x", "y"] == [name for name, _ in said]
+    given_ = {"a": ["text", default], "n": ["number[]", "[1.5, 2.0]"]}
+    assert [sql, given_, "bar", "day", "mean"] == [said[0][1], json.loads(said[1][1]), *(text for _, text in said[2:])]
+
+
+def test_every_example_s_address_is_short_enough() -> None:
+    """`ADDRESS_CHARACTERS` of web/src/state.ts; a recipe without parameters or chart has only its query."""
+    assert all(len(example.path) <= 16_000 for example in queries.EXAMPLES)
+    plain = Recipe("r", "R", "Scores", "A.", "select '~ü'", (), None)
+    assert "/sql?q=select+%27%7E%C3%BC%27" == queries.recipe_path(plain)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
