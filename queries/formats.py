@@ -117,10 +117,13 @@ class _Csv:
 
 
 class _Arrow:
-    """An Arrow IPC stream. Its schema, which holds the facts, is made last and goes first: messages are independent."""
+    """An Arrow IPC stream. Its schema, which holds the facts, is made last and goes first: messages are independent.
+
+    Beside the facts stand the engine's `types` of the columns: Arrow's own do not tell JSON or a UUID from text.
+    """
 
     def __init__(self, sink: Spool, schema: pa.Schema, types: Sequence[str]) -> None:
-        del types
+        self._types = types
         self._sink = sink
         self._schema = schema
         self._writer = pa.ipc.new_stream(_any(_Behind(sink, len(schema.serialize()))), schema)
@@ -130,7 +133,8 @@ class _Arrow:
 
     def finish(self, facts: Facts) -> bytes:
         self._writer.close()
-        told = self._schema.with_metadata({"upshot": msgspec.json.encode(facts).decode()})
+        said = msgspec.json.encode({**facts, "types": list(self._types)}).decode()
+        told = self._schema.with_metadata({"upshot": said})
         return told.serialize().to_pybytes()
 
 
