@@ -32,7 +32,9 @@ FILE_SIZE = 4 << 30
 
 _NO_NEW_PRIVILEGES, _SET_SECCOMP, _SECCOMP_FILTER = 38, 22, 2
 _ALLOW, _REFUSE, _KILL = 0x7FFF_0000, 0x0005_0000, 0x8000_0000
-_LOAD, _EQUAL, _BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_FOREIGN_CALLS = 0x4000_0000
+"""On x86_64 numbers from here on are those of x32, the same calls by other numbers."""
 _CLONE_THREAD = 0x0001_0000
 
 _SYSCALLS: dict[str, tuple[int, dict[str, int]]] = {
@@ -53,6 +55,11 @@ _SYSCALLS: dict[str, tuple[int, dict[str, int]]] = {
             "execve": 59,
             "execveat": 322,
             "kill": 62,
+            "tkill": 200,
+            "tgkill": 234,
+            "rt_sigqueueinfo": 129,
+            "rt_tgsigqueueinfo": 297,
+            "pidfd_send_signal": 424,
             "ptrace": 101,
             "process_vm_readv": 310,
             "process_vm_writev": 311,
@@ -86,6 +93,11 @@ _SYSCALLS: dict[str, tuple[int, dict[str, int]]] = {
             "execve": 221,
             "execveat": 281,
             "kill": 129,
+            "tkill": 130,
+            "tgkill": 131,
+            "rt_sigqueueinfo": 138,
+            "rt_tgsigqueueinfo": 240,
+            "pidfd_send_signal": 424,
             "ptrace": 117,
             "process_vm_readv": 270,
             "process_vm_writev": 271,
@@ -110,8 +122,9 @@ processes, and ways around this list."""
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _EXECUTE, _WRITE, _READ, _LIST = 1, 2, 4, 8
-_REMOVE_FILE, _MAKE_FILE = 1 << 5, 1 << 8
+_REMOVE_FOLDER, _REMOVE_FILE, _MAKE_FOLDER, _MAKE_FILE = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
+_IN_A_FOLDER = _LIST | _MAKE_FILE | _REMOVE_FILE | _MAKE_FOLDER | _REMOVE_FOLDER
 _OF_FIRST_ABI = (1 << 13) - 1
 _REFER_SINCE, _TRUNCATE_SINCE = 2, 3
 
@@ -140,7 +153,7 @@ def isolate(readable: Iterable[Path], writable: Iterable[Path], allowed: Iterabl
 
     Args:
         readable: files and folders of its own, beside Python's and the system's.
-        writable: files it may write, and folders it may make files in and remove them from.
+        writable: files it may write, and folders it may make files and folders in and remove them from.
         allowed: system calls that are left to it, by name; a library may need one to start at all.
     """
     libc = ctypes.CDLL(None, use_errno=True)
@@ -162,6 +175,7 @@ def isolate(readable: Iterable[Path], writable: Iterable[Path], allowed: Iterabl
 def _restrict_calls(libc: ctypes.CDLL, architecture: int, refused: dict[str, int]) -> str:
     """Answer these calls with EPERM; `clone` only where it would make a process, `clone3` so that libc uses `clone`."""
     program = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
+    program += [(_AT_LEAST, 0, 1, _FOREIGN_CALLS), (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
     for name, number in refused.items():
         if name == "clone":
             refusal = [(_LOAD, 0, 0, 16), (_BITS, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
@@ -197,7 +211,7 @@ def _restrict_files(libc: ctypes.CDLL, readable: Iterable[Path], writable: Itera
         for path in (*_OF_THE_SYSTEM, Path(sys.prefix), Path(sys.base_prefix), *_sources(), *readable):
             _allow(libc, ruleset, path, _READ | _LIST)
         for path in writable:
-            _allow(libc, ruleset, path, _READ | write | (_LIST | _MAKE_FILE | _REMOVE_FILE if path.is_dir() else 0))
+            _allow(libc, ruleset, path, _READ | write | (_IN_A_FOLDER if path.is_dir() else 0))
         if libc.syscall(_RESTRICT_SELF, ruleset, 0) != 0:
             return os.strerror(ctypes.get_errno())
     finally:

@@ -15,7 +15,7 @@ from queries.isolation import isolate
 ROOT = Path(__file__).resolve().parents[2]
 
 ATTEMPTS = """
-import json, os, socket, subprocess, sys, threading
+import ctypes, json, os, socket, subprocess, sys, threading
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import duckdb
@@ -23,6 +23,10 @@ from queries.isolation import isolate, limit_resources
 own, other, spool = map(Path, sys.argv[2:5])
 limit_resources()
 missing = isolate(readable=[own], writable=[spool, own / "log.db"])
+TGKILL, X32_KILL = {"x86_64": (234, 0x4000_0000 + 62), "aarch64": (131, 129)}[os.uname().machine]
+def called(number, *arguments):
+    if ctypes.CDLL(None, use_errno=True).syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
 def of_threads():
     made = []
     thread = threading.Thread(target=lambda: made.append(1))
@@ -38,6 +42,8 @@ attempts = {
     "write own database": lambda: (own / "log.db").write_text("x"),
     "make an answer": lambda: (spool / "answer").write_text("x"),
     "remove an answer": lambda: (spool / "answer").unlink(),
+    "make a folder": lambda: (spool / "folder").mkdir(),
+    "remove a folder": lambda: (spool / "folder").rmdir(),
     "threads": of_threads,
     "duckdb": of_duckdb,
     "a module": lambda: __import__("scipy.stats"),
@@ -55,6 +61,8 @@ attempts = {
     "a program": lambda: subprocess.run(["true"]),
     "become a program": lambda: os.execv("/bin/true", ["true"]),
     "a signal to the parent": lambda: os.kill(os.getppid(), 0),
+    "a signal to a thread of the parent": lambda: called(TGKILL, os.getppid(), os.getppid(), 0),
+    "the same by a number of x32": lambda: called(X32_KILL, os.getppid(), 0),
 }
 outcomes = {}
 for name, attempt in attempts.items():
@@ -69,7 +77,8 @@ os._exit(0)
 """
 
 NEEDED = {
-    *("read own", "write own database", "make an answer", "remove an answer", "threads", "duckdb", "a module"),
+    *("read own", "write own database", "make an answer", "remove an answer", "make a folder", "remove a folder"),
+    *("threads", "duckdb", "a module"),
 }
 
 
