@@ -1,6 +1,6 @@
 # `make help` lists what there is. Nothing is needed but make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench peers soak fuzz simulate docs lock wheel
+.PHONY: help setup demo test check bench peers soak fuzz simulate docs screenshots lock wheel
 
 BIN := .venv/bin
 
@@ -36,6 +36,8 @@ bench: ## measure beside raw DuckDB and SQLite in the same run
 	@$(BIN)/python -m benchmarks.warehouse
 	@$(BIN)/python -m benchmarks.queries
 	@$(BIN)/python -m benchmarks.report
+	@$(BIN)/python -m benchmarks.client
+	@$(BIN)/python -m benchmarks.pages --only lists
 
 peers: ## OpenTelemetry beside Phoenix and MLflow (installed under benchmarks/data), six minutes; PEERS="--help"
 	@scripts/setup.sh tests
@@ -57,6 +59,11 @@ simulate: ## how often the experiment report errs, beside the usual methods; SIM
 docs: ## write the generated reference pages
 	@scripts/setup.sh product
 	@$(BIN)/python scripts/docs.py
+
+screenshots: ## take a picture of every page into docs/images/pages, in Chromium
+	@scripts/setup.sh tests
+	@scripts/chromium.sh
+	@$(BIN)/python scripts/screenshots.py
 
 lock: ## resolve the dependencies anew (a week old at the least)
 	@scripts/setup.sh product

@@ -5,18 +5,37 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from api import assets, errors
 from api.pages import render
 from api.request_log import Lines, QueryLog, note
 from api.requests import BodyLimit
-from api.routes import admin, drill, experiments, health, ingest, otlp, pages, query, saved
+from api.routes import (
+    admin,
+    cookbook,
+    dashboard_pages,
+    dashboards,
+    drill,
+    experiments,
+    health,
+    ingest,
+    otlp,
+    pages,
+    query,
+    report_pages,
+    reports,
+    saved,
+    settings,
+    sign_in,
+)
+from api.routes.html import page
 from api.telemetry import RequestLog
 from warehouse.errors import InputError, TransientError, UpshotError
 
@@ -49,7 +68,25 @@ def create_app(own: Services, *, request_log: bool = True, otlp_grpc: str | None
             lines.close()
 
     app = FastAPI(title="Upshot", lifespan=life, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
-    for routes in (ingest, otlp, query, saved, experiments, drill, admin, health, assets, pages):
+    for routes in (
+        ingest,
+        otlp,
+        query,
+        cookbook,
+        saved,
+        dashboards,
+        reports,
+        experiments,
+        drill,
+        admin,
+        health,
+        assets,
+        sign_in,
+        settings,
+        dashboard_pages,
+        report_pages,
+        pages,
+    ):
         app.include_router(routes.router)
     app.add_exception_handler(UpshotError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -77,11 +114,24 @@ def _answer(request: Request, error: UpshotError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, TransientError) or error.code == "rate_limited":
         headers["Retry-After"] = str(getattr(error, "retry_after", 1))
-    if error.code == "unauthorized":
+    as_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+    if as_page and error.code == "unauthorized" and request.method == "GET":
+        return _to_sign_in(request)
+    if error.code == "unauthorized" and not as_page:
         headers["WWW-Authenticate"] = 'Basic realm="upshot: any user name, a key as password", charset="UTF-8"'
-    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/"):
-        return pages.page(render.error(status, body["error"]), status, headers)
+    if as_page:
+        return page(render.error(status, body["error"]), status, headers)
     return JSONResponse(body, status, headers=headers)
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Return the way to where a key is given, and from there back; of a part of a page, to the page."""
+    wanted = request.headers.get("hx-current-url") or str(request.url)
+    path = urlsplit(wanted)._replace(scheme="", netloc="", fragment="").geturl()
+    address = f"/sign-in?{urlencode({'next': path})}"
+    if "hx-request" in request.headers:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": address})
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
 
 
 async def _expected(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ COMMANDS = {
     "ingest": "ingest",
     "query": "query",
     "experiment": "",
+    "report": "",
     "keys": "",
     "retain": "retain",
     "erase": "erase_command",

@@ -50,7 +50,7 @@ class Line(msgspec.Struct):
     """When it came."""
     request_id: str
     kind: str
-    """query, check, result (of a saved query), page."""
+    """query, check, result (of a saved query or a tile), page."""
     key: str | None
     """Id of the caller's key, as `upshot keys list` shows it; empty on an open loopback."""
     workspace: str | None

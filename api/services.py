@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from api.reports.process import ReportWorker
 from ingest.otel.joining import Joining
 from ingest.otel.prices import Prices, read_prices
 from ingest.otel.taken import Reading
@@ -50,6 +51,7 @@ class Services:
 
     def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         self.clock = clock
+        self.settings = settings
         self.data = open_directory(settings.data)
         self._lock = WriterLock(self.data, alone=False)
         self.keys = Keys(self.data)
@@ -70,7 +72,16 @@ class Services:
         self._logs: dict[str, Log] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._warm: asyncio.Task[None] | None = None
+        self.reports = ReportWorker(self.data)
+        self.port = settings.port
+        """Where HTTP is taken; whoever listens on another one than the settings say, sets it before `start`."""
         self.stopping = False
+
+    @property
+    def url(self) -> str:
+        """Return the address of this server for programs on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.settings.host, self.settings.host)  # noqa: S104 - not bound here
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     async def start(self) -> None:
         """Open the default workspace and start a query worker; then, in the background, the rest."""
@@ -126,6 +137,7 @@ class Services:
         with contextlib.suppress(UpshotError):
             await self.workers.ask(DEFAULT_WORKSPACE, Ask(kind="query", sql="SELECT 1"))
         self.decoders.start()
+        await self.reports.start(self.url)
 
     async def _keep(self) -> None:
         """Run the keeper process; start it again whenever it dies."""
@@ -148,6 +160,7 @@ class Services:
         self.stopping = True
         if self._warm is not None:
             self._warm.cancel()
+        await self.reports.stop()
         await asyncio.to_thread(self.decoders.close)
         for held in self._logs.values():
             await asyncio.to_thread(held.close)

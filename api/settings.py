@@ -49,6 +49,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("query_memory_mb", "1000", "Memory of a query worker's engine, in MB."),
     Setting("query_answer_mb", "1000", "Size of one answer, in MB, whatever its format."),
     Setting("query_scan_mb", "0", "Size of the files one query may read, in MB; 0: any. A query above it is refused."),
+    Setting(
+        "public_url", "", "Address under which people reach this server, for links in reports; its own when empty."
+    ),
+    Setting(
+        "reports_database", "", "URL of a Postgres that queues reports' runs; a file in the data folder when empty."
+    ),
+    Setting(
+        "smtp_url", "", "Mail server of reports: smtps://user:password@host, or smtp:// with STARTTLS; empty: no mail."
+    ),
+    Setting("smtp_from", "", "Address that mail of reports comes from."),
+    Setting("report_http", "off", "on or off: deliveries of reports may go to http:// addresses beyond this machine."),
     Setting("request_log", "on", "on or off: one line for each query in logs/ of the data folder, without its text."),
     Setting("log_level", "info", "debug, info, warning or error."),
 )
@@ -72,6 +83,11 @@ class Settings:
     query_memory_mb: int
     query_answer_mb: int
     query_scan_mb: int
+    public_url: str
+    reports_database: str
+    smtp_url: str
+    smtp_from: str
+    report_http: bool
     request_log: bool
     log_level: str
     asked: frozenset[str]
@@ -98,8 +114,9 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     assert {*text, "asked"} == {field.name for field in fields(Settings)}  # noqa: S101 - one table, one class
     if text["log_level"] not in _LEVELS:
         raise InputError(f"UPSHOT_LOG_LEVEL is {shown(text['log_level'])}, must be one of {', '.join(_LEVELS)}")
-    if text["request_log"] not in ("on", "off"):
-        raise InputError(f"UPSHOT_REQUEST_LOG is {shown(text['request_log'])}, must be on or off")
+    for name in ("report_http", "request_log"):
+        if text[name] not in ("on", "off"):
+            raise InputError(f"UPSHOT_{name.upper()} is {shown(text[name])}, must be on or off")
     return Settings(
         data=Path(text["data"]),
         host=text["host"],
@@ -113,6 +130,11 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         query_memory_mb=_whole("query_memory_mb", text["query_memory_mb"], 100, 1_000_000),
         query_answer_mb=_whole("query_answer_mb", text["query_answer_mb"], 1, 1_000_000),
         query_scan_mb=_whole("query_scan_mb", text["query_scan_mb"], 0, 1_000_000_000),
+        public_url=_address("public_url", text["public_url"], ("http://", "https://")),
+        reports_database=_address("reports_database", text["reports_database"], ("postgresql://",)),
+        smtp_url=text["smtp_url"],
+        smtp_from=text["smtp_from"],
+        report_http=text["report_http"] == "on",
         request_log=text["request_log"] == "on",
         log_level=text["log_level"],
         asked=asked,
@@ -121,6 +143,12 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def _address(name: str, text: str, schemes: tuple[str, ...]) -> str:
+    if text and not text.startswith(schemes):  # not shown: it may hold a password
+        raise InputError(f"UPSHOT_{name.upper()} must begin with {' or '.join(schemes)}")
+    return text
 
 
 def _pair(name: str, text: str) -> tuple[str, str]:

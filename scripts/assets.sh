@@ -3,6 +3,9 @@
 # when nothing changed. Where npm has no index to take packages from, or Node does not run, this says so and the pages
 # are the ones without scripts. What is built is never older than its sources: a failed build leaves nothing.
 set -u
+# Node has certificates of its own; those of the machine count too, as they do for pip.
+export NODE_USE_SYSTEM_CA=1
+[ -n "${NODE_EXTRA_CA_CERTS:-}" ] || [ -z "${SSL_CERT_FILE:-}" ] || export NODE_EXTRA_CA_CERTS="$SSL_CERT_FILE"
 cd "$(dirname "$0")/../web"
 built=../api/pages/static/built
 state=$(cat package-lock.json build.mjs src/*.ts src/*.css ../api/pages/static/islands.css | cksum)

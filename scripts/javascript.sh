@@ -2,6 +2,9 @@
 # Installs the JavaScript clients that tests run: tests/javascript, pinned with digests by its lock, by the npm of the
 # Node that comes as a wheel. Where npm has no index to take them from, their test is skipped by name.
 set -u
+# Node has certificates of its own; those of the machine count too, as they do for pip.
+export NODE_USE_SYSTEM_CA=1
+[ -n "${NODE_EXTRA_CA_CERTS:-}" ] || [ -z "${SSL_CERT_FILE:-}" ] || export NODE_EXTRA_CA_CERTS="$SSL_CERT_FILE"
 cd "$(dirname "$0")/../tests/javascript"
 state=$(cksum < package-lock.json)
 [ -f node_modules/.installed ] && [ "$(cat node_modules/.installed)" = "$state" ] && exit 0

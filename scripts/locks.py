@@ -23,7 +23,8 @@ def wanted() -> dict[str, list[str]]:
     """Return the direct requirements of each lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
-    product = [*project["project"]["dependencies"], *groups["build"]]
+    extras = [need for needs in project["project"]["optional-dependencies"].values() for need in needs]
+    product = [*project["project"]["dependencies"], *extras, *groups["build"]]
     return {"requirements.lock": product, "requirements-dev.lock": groups["dev"]}
 
 

@@ -20,8 +20,8 @@ fi
 
 locks="requirements.lock"
 [ "$what" = tests ] && locks="requirements.lock requirements-dev.lock"
-# What the environment was last made from: the locks, the project file and this script.
-state=$(cat $locks pyproject.toml scripts/setup.sh | cksum)
+# What the environment was last made from: the locks, the project files and this script.
+state=$(cat $locks pyproject.toml client/pyproject.toml scripts/setup.sh | cksum)
 stamp=.venv/.upshot-$what
 if [ -x .venv/bin/upshot ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$state" ]; then
     exec scripts/assets.sh
@@ -50,7 +50,7 @@ if [ ! -x .venv/bin/uv ] ||
     say "uv could not; using pip"
     $pip install --quiet --require-hashes $requirements
 fi
-PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable . --editable ./client
 scripts/assets.sh
 printf '%s' "$state" > "$stamp"
 say "ready in $(($(date +%s) - started)) s: .venv/bin/upshot --help"

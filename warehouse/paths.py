@@ -4,6 +4,7 @@ DATA/server.db                                      workspaces and hashed keys
 DATA/lock                                           held by the one process that may write
 DATA/keeper.lock                                    held by the one keeper
 DATA/logs/requests.ndjson                           a line for each query; not state
+DATA/reports, DATA/reports.*                        reports: see api/reports/places.py
 DATA/spool                                          large answers on their way out; not state
 DATA/workspaces/NAME/log.db                         the log, the manifest, named objects
 DATA/workspaces/NAME/TABLE/day=YYYY-MM-DD/FILE.parquet

@@ -10,7 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const built = resolve(here, "../api/pages/static/built");
 
 /** Island -> what a page loads for it. */
-const ISLANDS = { sql: "src/sql.ts", charts: "src/charts.ts", sheet: "src/sheet.css" };
+const ISLANDS = { sql: "src/sql.ts", shell: "src/shell.ts", sheet: "src/sheet.css" };
 
 await rm(built, { recursive: true, force: true });
 await mkdir(built, { recursive: true });

@@ -37,6 +37,7 @@ def serve(
     set_up_logs(settings.log_level)
     services = Services(settings)
     listener = listen(settings.host, settings.port)
+    services.port = listener.getsockname()[1]
     otlp_grpc = otlp_grpc_address(settings)
     server = uvicorn.Server(
         uvicorn.Config(

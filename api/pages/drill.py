@@ -1,24 +1,26 @@
-"""The drill-down pages: bodies of `/v1/sessions`, `/v1/runs` and `/v1/traces` in, HTML documents out."""
+"""The drill-down pages: bodies of the JSON routes in, HTML documents out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
+import msgspec
+
+from api.pages import behind, conversation, plots, timeline
 from api.pages.body import entries, inside
+from api.pages.frame import NOBODY
 from api.pages.numbers import DASH, finite, number
 from api.pages.render import PAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from api.pages.body import Body
+    from api.pages.frame import Frame
 
 _SECOND, _MINUTE, _HOUR = 1_000.0, 60_000.0, 3_600_000.0
-_THINNEST = 0.2
-"""Percent of the width below which a bar would not be seen."""
-
 TONES: Mapping[str, str] = {
     "Completed": "good",
     "OK": "good",
@@ -57,6 +59,27 @@ def dollars(cost: object) -> str:
     return f"${value:,.2f}" if value >= 1 or value == 0 else f"${number(value)}"
 
 
+def wrong(error: object) -> str:
+    """Return an error as one reads it: `TimeoutError: the model did not answer`, out of JSON where it has such fields.
+
+    Args:
+        error: `Payload` of the drill-down, or a text.
+    """
+    text = str(inside({"error": error}, "error").get("text") or "") if isinstance(error, dict) else str(error or "")
+    try:
+        found: object = msgspec.json.decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return text
+    if isinstance(found, str):
+        return found
+    told = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    message = told.get("message") or told.get("error")
+    if not isinstance(message, str):
+        return text
+    name = told.get("name") or told.get("type")
+    return f"{name}: {message}" if isinstance(name, str) and name not in message else message
+
+
 def run_path(run_id: str) -> str:
     """Return the address of a run's page; an id may hold any character, `/` included."""
     return f"/runs/{quote(run_id, safe='')}"
@@ -72,28 +95,24 @@ def session_path(key: str, id_: str) -> str:
     return f"/sessions/{quote(key, safe='')}/{quote(id_, safe='')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A row of a waterfall: from where to where its bar goes, in percent of the width."""
-
-    row: Body
-    start: float
-    width: float
-    tone: str
+def score_path(name: str) -> str:
+    """Return the address of a score's page."""
+    return f"/scores/{quote(name, safe='')}"
 
 
-def waterfall(rows: Sequence[Body], whole_ms: object = None) -> list[Bar]:
-    """Return rows with `start_offset_ms` and `duration_ms` as bars; the width is `whole_ms`, or what they need."""
-    ends = [(finite(row.get("start_offset_ms")) or 0.0) + (finite(row.get("duration_ms")) or 0.0) for row in rows]
-    whole = max([finite(whole_ms) or 0.0, *ends], default=0.0) or 1.0
-    return [_bar(row, whole) for row in rows]
-
-
-def _bar(row: Body, whole: float) -> Bar:
-    start = min(max((finite(row.get("start_offset_ms")) or 0.0) / whole * 100, 0.0), 100.0 - _THINNEST)
-    width = (finite(row.get("duration_ms")) or 0.0) / whole * 100
-    tone = "bad" if TONES.get(str(row.get("status"))) == "bad" else str(row.get("type") or "other")
-    return Bar(row, round(start, 3), round(min(max(width, _THINNEST), 100.0 - start), 3), tone)
+def shared() -> dict[str, Any]:
+    """Return what the templates of the drill-down use: how things are said, and where they stand."""
+    return {
+        "duration": duration,
+        "dollars": dollars,
+        "tones": TONES,
+        "run_path": run_path,
+        "trace_path": trace_path,
+        "session_path": session_path,
+        "score_path": score_path,
+        "turns": conversation.turns,
+        "wrong": wrong,
+    }
 
 
 def _next(path: str, asked: Mapping[str, str], cursor: object) -> str | None:
@@ -101,62 +120,88 @@ def _next(path: str, asked: Mapping[str, str], cursor: object) -> str | None:
     return f"{path}?{urlencode({**asked, 'cursor': cursor})}" if isinstance(cursor, str) else None
 
 
-def _render(template: str, **parts: Any) -> str:
+def _render(template: str, frame: Frame, asked: Mapping[str, str], **parts: Any) -> str:
+    kept = {name: value for name, value in asked.items() if name != "cursor"}
     return PAGES.get_template(template).render(
         **parts,
-        duration=duration,
-        dollars=dollars,
-        tones=TONES,
-        run_path=run_path,
-        trace_path=trace_path,
-        session_path=session_path,
+        **shared(),
+        frame=frame,
+        asked=asked,
+        is_first="cursor" not in asked,
+        following=partial(_next, frame.path, kept | frame.period.query()),
     )
 
 
-def runs(body: Body, asked: Mapping[str, str]) -> str:
+def runs(body: Body, asked: Mapping[str, str], frame: Frame = NOBODY) -> str:
     """Return the list of runs; `asked` are the parameters of the page, as given."""
-    given = {name: value for name, value in asked.items() if name != "cursor"}
-    return _render("runs.html", body=body, asked=asked, older=_next("/runs", given, body.get("next")))
+    return _render("runs.html", frame, asked, body=body, filtered=bool(set(asked) - {"order", "limit", "cursor"}))
 
 
-def run(body: Body, asked: Mapping[str, str]) -> str:
-    """Return the page of one run."""
+def run(body: Body, asked: Mapping[str, str], frame: Frame = NOBODY) -> str:
+    """Return the page of one run; a later page of its spans shows these alone."""
     own = inside(body, "run")
-    path = run_path(str(own.get("id")))
+    steps = [] if "cursor" in asked else entries(body, "steps")
     return _render(
         "run.html",
+        frame,
+        asked,
         body=body,
         run=own,
-        steps=waterfall([_spanning(step) for step in entries(body, "steps")], own.get("duration_ms")),
-        spans=waterfall(entries(body, "spans"), own.get("duration_ms")),
-        more=_next(path, {k: v for k, v in asked.items() if k != "cursor"}, body.get("next")),
-        payload=f"/v1{path}/payload",
+        rows=timeline.rows(steps, entries(body, "spans"), own.get("duration_ms")),
+        step_names={step.get("id"): step.get("name") or step.get("id") for step in entries(body, "steps")},
+        payload=f"/v1{run_path(str(own.get('id')))}/payload",
+        query=behind.of_run(str(own.get("id"))),
     )
 
 
-def _spanning(step: Body) -> Body:
-    """Return a step with the time from its first attempt to the end of its last."""
-    attempts = entries(step, "attempts")
-    return {**step, "duration_ms": sum(finite(attempt.get("duration_ms")) or 0.0 for attempt in attempts) or None}
-
-
-def trace(body: Body, asked: Mapping[str, str]) -> str:
+def trace(body: Body, asked: Mapping[str, str], frame: Frame = NOBODY) -> str:
     """Return the page of one trace."""
-    path = trace_path(str(body.get("trace_id")))
-    given = {name: value for name, value in asked.items() if name != "cursor"}
-    bars = waterfall(entries(body, "spans"), body.get("duration_ms"))
-    return _render("trace.html", body=body, spans=bars, more=_next(path, given, body.get("next")))
+    return _render(
+        "trace.html",
+        frame,
+        asked,
+        body=body,
+        rows=timeline.rows([], entries(body, "spans"), body.get("duration_ms")),
+        query=behind.of_trace(str(body.get("trace_id"))),
+    )
 
 
-def sessions(body: Body, asked: Mapping[str, str]) -> str:
+def sessions(body: Body, asked: Mapping[str, str], frame: Frame = NOBODY) -> str:
     """Return the list of sessions."""
-    given = {name: value for name, value in asked.items() if name != "cursor"}
-    return _render("sessions.html", body=body, asked=asked, older=_next("/sessions", given, body.get("next")))
+    return _render("sessions.html", frame, asked, body=body)
 
 
-def session(body: Body, asked: Mapping[str, str]) -> str:
+def session(body: Body, asked: Mapping[str, str], frame: Frame = NOBODY) -> str:
     """Return the page of one session."""
     own = inside(body, "session")
-    path = session_path(str(own.get("key")), str(own.get("id")))
-    given = {name: value for name, value in asked.items() if name != "cursor"}
-    return _render("session.html", body=body, session=own, more=_next(path, given, body.get("next")))
+    query = behind.of_session(str(own.get("key")), str(own.get("id")))
+    return _render("session.html", frame, asked, body=body, session=own, query=query)
+
+
+def scores(body: Body, frame: Frame = NOBODY) -> str:
+    """Return the list of score names; the body of `GET /v1/scores`."""
+    return _render("scores.html", frame, {}, scores=entries(body, "scores"))
+
+
+def score(body: Body, asked: Mapping[str, str], frame: Frame = NOBODY) -> str:
+    """Return the page of one score."""
+    trend = entries(body, "trend")
+    days = [(str(day.get("day")), day.get("mean")) for day in trend]
+    return _render(
+        "score.html",
+        frame,
+        asked,
+        body=body,
+        distribution=plots.columns([_bin(one) for one in entries(body, "distribution")]),
+        trend=plots.line(days),
+        daily=plots.columns(
+            [(str(day.get("day")), f"{day.get('day')}: {number(day.get('n'))}", day.get("n"), 0) for day in trend]
+        ),
+        query=behind.of_score(str(body.get("name"))),
+    )
+
+
+def _bin(one: Body) -> tuple[str, str, object, object]:
+    label = one.get("label")
+    name = str(label) if label is not None else f"{number(one.get('low'))} to {number(one.get('high'))}"
+    return name, f"{name}: {number(one.get('n'))}", one.get("n"), 0

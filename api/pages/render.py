@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
@@ -12,15 +14,17 @@ from urllib.parse import quote, urlencode
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
 from markupsafe import Markup, escape
 
-from api.pages import charts, checks, numbers, queries, specs, words
+from api.assets import ISLANDS
+from api.pages import checks, numbers, queries, specs, words
 from api.pages import tables as report_tables
-from api.pages.body import Body, entries, inside
-from api.pages.notes import Notes, notes_of
+from api.pages.body import Body, entries
+from api.pages.frame import LASTS, NOBODY
+from api.pages.notes import notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from api.assets import Island
+    from api.pages.frame import Frame
 
 _HERE = Path(__file__).parent
 
@@ -44,20 +48,52 @@ def sql_path(query: str) -> str:
     return f"/sql?{urlencode({'q': query}, quote_via=quote)}"
 
 
+SHEETS = ("style.css", "drill.css", "dashboards.css")
+"""The sheets of the pages, served as one."""
+
+
+def sheet() -> bytes:
+    """Return the one style sheet of the pages."""
+    return b"\n".join((STATIC / name).read_bytes() for name in SHEETS)
+
+
 def _style_path() -> str:
-    digest = hashlib.sha256((STATIC / "style.css").read_bytes()).hexdigest()
-    return f"/static/style.css?v={digest[:12]}"
+    return f"/static/style.css?v={hashlib.sha256(sheet()).hexdigest()[:12]}"
+
+
+_HIDING = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufeff]"
+)
 
 
 def _plain(value: Any) -> str:
     return numbers.plain(None if isinstance(value, Undefined) else value)
 
 
+def _visible(value: Any) -> Any:
+    """Return a text with characters that hide or turn others around as their code points; anything else as it is.
+
+    Whoever sends records must not be able to make a page read otherwise than it is (Unicode TR 36, bidirectional text
+    spoofing). Marks that letters need, joiners say, stay.
+    """
+    if type(value) is not str:
+        return value
+    return _HIDING.sub(
+        lambda found: f"\N{MATHEMATICAL LEFT ANGLE BRACKET}U+{ord(found[0]):04X}\N{MATHEMATICAL RIGHT ANGLE BRACKET}",
+        value,
+    )
+
+
+def _exact(value: Any) -> Markup:
+    """Return a text for the value of a field, with nothing made visible: what is sent back must be the same."""
+    return escape("" if isinstance(value, Undefined) or value is None else value)
+
+
 def _quoted(sentence: str) -> Markup:
     """Return a sentence as HTML, its `names in backticks` set as code; an odd backtick is only a backtick."""
-    parts = sentence.split("`")
+    parts = str(_visible(sentence)).split("`")
     if len(parts) % 2 == 0:
-        return escape(sentence)
+        return escape(_visible(sentence))
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts)
     )
@@ -71,9 +107,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=ChainableUndefined,
+        finalize=_visible,
     )
     environment.filters |= {
         "chance": numbers.chance,
+        "exact": _exact,
         "moment": numbers.moment,
         "number": numbers.number,
         "percent": numbers.percent,
@@ -81,12 +119,15 @@ def _environment() -> Environment:
         "plain": _plain,
         "probability": numbers.probability,
         "quoted": _quoted,
+        "signed": partial(numbers.number, plus=True),
         "spelled": words.spelled,
     }
     shared: dict[str, Any] = {
         "dash": numbers.DASH,
         "experiment_path": experiment_path,
         "is_numeric": queries.is_numeric,
+        "islands": ISLANDS,
+        "lasts": [(value, words_) for value, (words_, _) in LASTS.items()],
         "report_path": report_path,
         "sql_path": sql_path,
         "style_path": _style_path(),
@@ -101,55 +142,6 @@ def _environment() -> Environment:
 PAGES = _environment()
 
 
-def _confidence(report: Body) -> str:
-    return f"{100 * (1 - checks.alpha(report)):g}%"
-
-
-def home(experiments: Sequence[Body], reports: Mapping[str, Body], tables: Sequence[Body], origin: str) -> str:
-    """Return the first page: every experiment with its verdict, a box for SQL, what the tables hold.
-
-    Args:
-        experiments: Entries of `GET /v1/experiments`; `name` is required.
-        reports: Experiment name -> its report (DESIGN section 11); an experiment may have none.
-        tables: Entries of `GET /v1/tables`: `name`, `row`, `columns`, and `rows` (how many) where it is known.
-        origin: Scheme, host and port under which the reader sees this server; goes into the commands to copy.
-    """
-    return PAGES.get_template("home.html").render(
-        cards=[_card(str(entry["name"]), inside(reports, str(entry["name"]))) for entry in experiments],
-        tables=tables,
-        commands=queries.first_commands(origin),
-        counts=_counts(tables),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """An experiment on the first page; `comparisons` and `rows` (of its forest plot) go by variant."""
-
-    name: str
-    report: Body
-    scale: numbers.Scale
-    confidence: str
-    comparisons: Mapping[str, Body]
-    rows: Mapping[str, charts.ForestRow]
-    zero: float
-    why: Notes
-
-
-def _card(name: str, report: Body) -> Card:
-    comparisons = {str(entry.get("variant")): entry for entry in entries(report, "comparisons")}
-    plot = charts.forest(list(comparisons.values()))
-    rows = dict(zip(comparisons, plot.rows, strict=True))
-    scale, why = numbers.Scale(report.get("kind")), notes_of(entries(report, "notes"))
-    return Card(name, report, scale, _confidence(report), comparisons, rows, plot.zero, why)
-
-
-def _counts(tables: Sequence[Body]) -> list[tuple[str, int]]:
-    """Return the tables that hold rows, largest first."""
-    counted = [(str(table["name"]), table.get("rows")) for table in tables]
-    return sorted(((name, count) for name, count in counted if count), key=lambda pair: (-pair[1], pair[0]))
-
-
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """A chart in a page: what it shows, and its SVG."""
@@ -158,11 +150,16 @@ class Drawing:
     markup: Markup
 
 
+_ROLES = re.compile(' (?:role="graphics-[a-z]+"|aria-roledescription="[^"]*")')
+"""What Vega says of the parts of a chart: to those who hear it, a picture has a name and no parts."""
+
+
 def _drawing(name: str, svg: str) -> Drawing:
     """Return a chart as a picture with a name; its text was escaped by whoever drew it from the specification."""
     label = specs.DESCRIPTIONS[name]
     head, opening, rest = svg.partition("<svg ")
     named = Markup('<svg role="img" aria-label="{}" ').format(label) if opening else Markup()
+    rest = _visible(_ROLES.sub("", rest))
     return Drawing(label, Markup(head) + named + Markup(rest))  # noqa: S704 - drawn from data, see `api.pages.specs`
 
 
@@ -200,14 +197,16 @@ def _of_report(report: Body, drawings: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def experiment(report: Body, drawings: Mapping[str, str] | None = None) -> str:
+def experiment(report: Body, drawings: Mapping[str, str] | None = None, frame: Frame = NOBODY) -> str:
     """Return the page of one experiment.
 
     Args:
         report: DESIGN section 11; every number may be null.
         drawings: `charts_shown` of the report as SVG, by name; one that is missing leaves its place to the tables.
+        frame: what stands around the page.
     """
-    return PAGES.get_template("experiment.html").render(**_of_report(report, drawings or {}), standalone=False)
+    parts = _of_report(report, drawings or {})
+    return PAGES.get_template("experiment.html").render(**parts, standalone=False, frame=frame)
 
 
 _SHEET = (STATIC / "style.css").read_text("utf-8")
@@ -231,7 +230,7 @@ def standalone(report: Body, drawings: Mapping[str, str] | None = None) -> str:
     )
 
 
-def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Body]) -> str:
+def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Body], frame: Frame = NOBODY) -> str:
     """Return the SQL page: the query in its box, below it the result or the error, beside it the tables.
 
     Args:
@@ -239,9 +238,11 @@ def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Bo
         result: The JSON body of `POST /v1/query`, or None.
         error: The object under `error` of a failed answer, or None.
         tables: Entries of `GET /v1/tables`.
+        frame: what stands around the page.
     """
     lines = query.replace("\r\n", "\n")  # a form sends its line ends in this way
     return PAGES.get_template("sql.html").render(
+        frame=frame,
         query=lines,
         result=result,
         error=error,
@@ -251,16 +252,11 @@ def sql(query: str, result: Body | None, error: Body | None, tables: Sequence[Bo
     )
 
 
-def sql_editor(island: Island, sheet: Island) -> str:
-    """Return the SQL page with its editor, which asks by itself for the tables and what the page's address says.
-
-    Args:
-        island: The script of the editor.
-        sheet: The looks of the islands.
-    """
-    return PAGES.get_template("sql_editor.html").render(island=island, sheet=sheet)
+def sql_editor(frame: Frame = NOBODY) -> str:
+    """Return the SQL page with its editor, which asks by itself for the tables and what the page's address says."""
+    return PAGES.get_template("sql_editor.html").render(frame=frame)
 
 
-def error(status: int, error: Body) -> str:
+def error(status: int, error: Body, frame: Frame = NOBODY) -> str:
     """Return the page of a failed request: HTTP status and the object under `error` of the one error body."""
-    return PAGES.get_template("error.html").render(status=status, error=error)
+    return PAGES.get_template("error.html").render(status=status, error=error, frame=frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from api.pages import checks, words
 from api.pages.body import Body, entries, inside, names
@@ -37,6 +38,8 @@ class Cell:
     tone: str = ""
     """strong, good, bad, warn or code; empty is plain."""
     tag: str = ""
+    link: str = ""
+    """The address of what is behind it, on this server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,13 @@ def _name(value: object, under: str = "", tag: str = "") -> Cell:
     return Cell(plain(value), under, tag=tag)
 
 
+def _variant(own: _Context, value: object, under: str = "", tag: str = "") -> Cell:
+    """Return a variant's cell, which leads to its runs."""
+    asked = {"experiment": own.report.get("experiment"), "variant": value, "score": own.report.get("score")}
+    known = {name: str(given) for name, given in asked.items() if given}
+    return Cell(plain(value), under, tag=tag, link=f"/runs?{urlencode(known)}" if len(known) == len(asked) else "")
+
+
 def _count(value: object) -> str:
     real = finite(value)
     return DASH if real is None else number(int(real)) if real == int(real) else number(real)
@@ -230,7 +240,7 @@ def _by_variant(own: _Context, label: str, columns: Sequence[tuple[Column, str, 
     rows = list[Row]()
     for at, row in enumerate(entries(own.report, "variants")):
         place: Step = (at, str(row.get("variant")))
-        cells = [_name(row.get("variant"), tag="control" if row.get("control") is True else "")]
+        cells = [_variant(own, row.get("variant"), tag="control" if row.get("control") is True else "")]
         cells += [
             own.figure(write(row.get(key)), "variants", place, key, tone="strong" if key == "mean" else "")
             for _, key, write in columns

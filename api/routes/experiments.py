@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from api.pages import render
+from api.pages.specs import CHARTS
 from api.requests import caller, services
 from api.routes.forms import MEDIA_TYPES, form_of, written
 from ingest.declare import experiment_declaration, score_definition
@@ -17,6 +18,7 @@ from queries.messages import Ask
 from warehouse.clock import iso
 from warehouse.errors import NotFoundError, shown
 from warehouse.log import encode
+from warehouse.options import READERS
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -47,9 +49,18 @@ async def experiments(request: Request) -> dict[str, Any]:
 
 
 _CONTENT: dict[str, Any] = {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()}
+_PARAMETERS: list[dict[str, Any]] = [
+    {"name": "format", "in": "query", "schema": {"type": "string", "enum": [*MEDIA_TYPES]}},
+    {"name": "chart", "in": "query", "schema": {"type": "string", "enum": [*CHARTS]}},
+    *({"name": name, "in": "query", "schema": {"type": "string"}} for name in READERS),
+]
 
 
-@router.get("/v1/experiments/{name:path}/report", responses={200: {"content": _CONTENT}})
+@router.get(
+    "/v1/experiments/{name:path}/report",
+    responses={200: {"content": _CONTENT}},
+    openapi_extra={"parameters": _PARAMETERS},
+)
 async def report(request: Request, name: str) -> Response:
     """Report on an experiment: the verdict, the numbers behind it, and how they were computed.
 

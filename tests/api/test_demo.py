@@ -52,11 +52,13 @@ def test_the_demo_finds_the_truth_and_shows_it(tmp_path: Path) -> None:
         assert re.search(
             r"the usual per-run test would have crowned B \(p = 0\.\d+\); this report does not, because", words
         )
-        assert max(map(len, printed.splitlines()[:-5])) <= 80
+        assert max(map(len, printed.splitlines()[:-6])) <= 80
+        assert "/reports/weekly-winners" in printed
         found = re.search(r"http://127\.0\.0\.1:\d+", printed)
         assert found
         url = found.group()
-        page = in_browser(f"{url}/")
+        assert "/verdicts" in in_browser(f"{url}/")  # where the first page asks for them: tests/web sees them come
+        page = in_browser(f"{url}/experiments")
         assert "support-prompt" in page
         assert "empathetic" in page
         assert "would have crowned B" in in_browser(f"{url}/experiments/reply-tone")

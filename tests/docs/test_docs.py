@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from api.settings import SETTINGS
+from queries.cookbook import RECIPES
 from tests.support.command import ROOT
 from tests.support.server import serving
 from warehouse.schema import TABLES
@@ -28,6 +29,12 @@ def test_every_table_and_setting_is_documented() -> None:
     settings = (ROOT / "docs/reference/settings.md").read_text()
     assert all(f"## {table.name}\n" in tables for table in TABLES)
     assert all(f"`{setting.variable}`" in settings for setting in SETTINGS)
+
+
+def test_every_recipe_is_documented() -> None:
+    """By its title, with its SQL."""
+    page = (ROOT / "docs/cookbook.md").read_text()
+    assert all(f"### {recipe.title}\n" in page and f"```sql\n{recipe.sql}\n```" in page for recipe in RECIPES)
 
 
 def test_the_readmes_commands_run(tmp_path: Path) -> None:

@@ -16,9 +16,16 @@ from tests.support.command import ROOT
 NEEDED = (
     "api/pages/templates/",
     "api/pages/static/style.css",
+    "api/pages/static/dashboards.css",
+    "api/dashboards/agent-health.json",
+    "api/dashboards/scores-and-outcomes.json",
+    "api/dashboards/model-cost-and-latency.json",
     "warehouse/schema.py",
     "ingest/py.typed",
     "queries/worker.py",
+    "queries/cookbook/score-coverage.sql",
+    "api/reports/templates/weekly-winners.ipynb",
+    "api/reports/report.html.j2",
 )
 
 
@@ -34,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
-    """Four packages and their data, what the islands were built to among it; no tests, no sources of theirs, no caches."""
+    """Four packages and their data, what the islands were built to among it; no tests, no sources, no caches."""
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {"api", "ingest", "queries", "warehouse"} == {top for top in tops if not top.endswith(".dist-info")}

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from api.demo.traces import traces
 from api.demo.traffic import declarations, traffic
 from tests.support.browser import CHROMIUM
 from tests.support.server import Server, serving
@@ -30,15 +31,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("web") / "data") as server:
         for kind, name, body in declarations(now):
             assert server.http.put(f"/v1/{kind}/{quote(name, safe='')}", json=body).is_success
-        records = iter(traffic(now=now))
-        while batch := list(itertools.islice(records, BATCH)):
+        records = list(traffic(now=now))
+        source = iter(records)
+        while batch := list(itertools.islice(source, BATCH)):
             assert [] == server.ingest(batch)["rejected"]
+        for body in traces(records):
+            headers = {"content-type": "application/json"}
+            assert {} == server.http.post("/v1/traces", content=body, headers=headers).json()
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, as the system has it."""
+    """Chromium, as the system has it. For a module: while Playwright is there no other test could run an event loop."""
     needs_chromium()
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])

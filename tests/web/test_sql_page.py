@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import expect
 
 from api import assets
-from api.routes.pages import ISLAND_POLICY
+from api.routes.html import POLICY
 from tests.web.browsing import Visit
 
 if TYPE_CHECKING:
@@ -437,7 +437,7 @@ def test_keys_lead_to_the_editor_and_explain_themselves(visit: Visit) -> None:
     """`/` goes to the editor from anywhere, `?` lists the keys; in the editor both are only typed."""
     visit.page.locator("h2#schema").click()
     visit.page.keyboard.press("?")
-    expect(visit.page.locator("#keys")).to_be_visible()
+    expect(visit.page.locator("dialog.keys")).to_be_visible()
     visit.page.keyboard.press("Escape")
     visit.page.keyboard.press("/")
     visit.page.keyboard.type("SELECT 1 / 2 -- ?")
@@ -463,7 +463,7 @@ def test_without_scripts_there_is_the_plain_form(browser: Browser, demo: Server)
     page.get_by_role("link", name="The same without it").click()
     page.get_by_label("SQL").fill("SELECT 6 * 7 AS answer")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator("td")).to_have_text("42")
+    expect(page.locator("main td")).to_have_text("42")
     context.close()
 
 
@@ -485,10 +485,10 @@ def figure(name: str, spec: dict[str, Any]) -> str:
 def test_a_page_can_hold_charts_of_its_own(context: BrowserContext, demo: Server) -> None:
     """A figure with a specification is drawn once it is to be seen, under the pages' policy; nothing is loaded."""
     visit = Visit(context.new_page(), demo.url)
-    script = f'<!doctype html><script type=module src="{assets.ISLANDS["charts"].address}"></script>'
+    script = f'<!doctype html><script type=module src="{assets.ISLANDS["shell"].address}"></script>'
     loads = POINTS | {"data": {"url": "/v1/tables"}}
     body = script + figure("seen", POINTS) + figure("loads", loads) + "<br>" * 200 + figure("far", POINTS)
-    headers = {"content-type": "text/html", **ISLAND_POLICY}
+    headers = {"content-type": "text/html", **POLICY}
     visit.page.route("**/figures", lambda route: route.fulfill(body=body, headers=headers))
     visit.page.goto(f"{demo.url}/figures")
     expect(visit.page.locator("figure[aria-label=seen] .role-mark path")).to_have_count(2)

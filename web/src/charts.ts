@@ -25,4 +25,11 @@ const seen = new IntersectionObserver(
   },
   { rootMargin: "200px" },
 );
-for (const figure of document.querySelectorAll("figure.drawn[data-spec]")) seen.observe(figure);
+
+/** Draws the charts of a part of the page as they come into sight. */
+export function enliven(part: ParentNode): void {
+  for (const figure of part.querySelectorAll<HTMLElement>("figure.drawn[data-spec]:not([data-alive])")) {
+    figure.dataset.alive = "yes";
+    seen.observe(figure);
+  }
+}

@@ -18,7 +18,7 @@ const body = ({ sql, params, limit }: Question): Question => ({
 export function curl(question: Question): string {
   return [
     `curl -s ${word(`${location.origin}/v1/query`)} -H 'content-type: application/json'`,
-    ...keyHeader("  -H 'authorization: Bearer '\"$UPSHOT_KEY\""),
+    ...keyHeader("  -H 'authorization: Bearer '\"$UPSHOT_API_KEY\""),
     `  -d ${word(JSON.stringify(body(question)))}`,
   ].join(" \\\n");
 }
@@ -31,7 +31,7 @@ export function pythonProgram(question: Question): string {
     "import urllib.request",
     "",
     `question = json.loads(${python(JSON.stringify(body(question)))})`,
-    `headers = {"Content-Type": "application/json"${keyHeader(', "Authorization": f"Bearer {os.environ[\'UPSHOT_KEY\']}"').join("")}}`,
+    `headers = {"Content-Type": "application/json"${keyHeader(', "Authorization": f"Bearer {os.environ[\'UPSHOT_API_KEY\']}"').join("")}}`,
     `request = urllib.request.Request(${python(`${location.origin}/v1/query`)}, json.dumps(question).encode(), headers)`,
     "with urllib.request.urlopen(request) as answer:",
     "    result = json.load(answer)",

@@ -9,7 +9,14 @@ export function byId<E extends HTMLElement>(id: string, kind: new () => E): E {
 
 type Attributes = Readonly<Record<string, string | boolean>>;
 
-/** A new element. Text becomes text: nothing that a caller wrote is ever read as HTML. */
+/** Characters that turn others around or hide them; line ends and tabs are kept. api/pages/render.py has the same. */
+const HIDING = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A text whose hiding characters are shown by their numbers, so that nobody makes a page read otherwise than it is. */
+export const visible = (text: string): string =>
+  text.replace(HIDING, (one) => `\u27e8U+${one.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`);
+
+/** A new element. Text becomes text, all of it to be seen: nothing that a caller wrote is ever read as HTML. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -19,7 +26,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false) made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children);
+  made.append(...children.map((one) => (typeof one === "string" ? visible(one) : one)));
   return made;
 }
 

@@ -5,21 +5,25 @@ import { expressionInterpreter } from "vega-interpreter";
 import { type TopLevelSpec, compile } from "vega-lite";
 import { Handler } from "vega-tooltip";
 
+import { dark, followTheme } from "./theme";
+
 /** Colours of series on a light and on a dark page: api/pages/specs.py. */
 const SERIES = {
   light: ["#0072b2", "#c2470a", "#00795a", "#9c4f7c", "#b07900", "#2b8fd0", "#6b7280"],
   dark: ["#56b4e9", "#f0945c", "#3cc79b", "#d896bb", "#e5b84b", "#8fcbf2", "#a6adba"],
 };
 
-const DARK = matchMedia("(prefers-color-scheme: dark)");
-
 /** The looks of the page as Vega takes them. */
 function looks(place: Element): Record<string, unknown> {
-  const style = getComputedStyle(place);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const font = style.fontFamily;
-  const category = SERIES[DARK.matches ? "dark" : "light"];
-  return {
+  const probe = document.createElement("span"); // the engine knows what light-dark() comes to only where it is used
+  place.append(probe);
+  const colour = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const font = getComputedStyle(place).fontFamily;
+  const category = SERIES[dark() ? "dark" : "light"];
+  const made = {
     background: "transparent",
     font,
     axis: { labelColor: colour("--muted"), titleColor: colour("--text"), titleFontWeight: 500, titlePadding: 8, labelFontSize: 12, titleFontSize: 12, gridColor: colour("--line"), domainColor: colour("--line-strong"), tickColor: colour("--line-strong"), labelLimit: 240 },
@@ -31,6 +35,8 @@ function looks(place: Element): Record<string, unknown> {
     text: { fill: colour("--text") },
     rule: { stroke: colour("--line-strong") },
   };
+  probe.remove();
+  return made;
 }
 
 interface Shown {
@@ -75,6 +81,6 @@ function refuse(): Promise<never> {
   return Promise.reject(new Error("a chart draws the data it was given, and loads none"));
 }
 
-DARK.addEventListener("change", () => {
+followTheme(() => {
   for (const [place, { spec, label }] of [...shown]) void draw(place as HTMLElement, spec, label);
 });

@@ -8,6 +8,7 @@ import { Editor } from "./editor";
 import { type Grid, grid } from "./grid";
 import { guess, MARKS, specification } from "./guess";
 import { asked, forget, keep } from "./history";
+import { typing } from "./keys";
 import { Inputs, inlined, values } from "./parameters";
 import { Result, ask } from "./result";
 import { type Drawing, type Given, LIMITS, type State, address, read } from "./state";
@@ -36,7 +37,6 @@ const page = {
   save: byId("save", HTMLDialogElement),
   saveForm: byId("save-form", HTMLFormElement),
   saveError: byId("save-error", HTMLElement),
-  keys: byId("keys", HTMLDialogElement),
 };
 
 const began = read(new URLSearchParams(location.search));
@@ -439,26 +439,15 @@ byId("save-open", HTMLButtonElement).addEventListener("click", () => {
   page.saveError.hidden = true;
   page.save.showModal();
 });
-for (const closer of document.querySelectorAll("dialog button[data-close]")) {
-  closer.addEventListener("click", () => closer.closest("dialog")?.close());
-}
-document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target as Node)) menu.removeAttribute("open");
-  }
-});
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of document.querySelectorAll("details.menu[open]")) menu.removeAttribute("open");
     if (running !== null) running.abort();
   }
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && !event.defaultPrevented) return void run();
-  const typing = event.composedPath().some((one) => one instanceof HTMLElement && (one.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(one.tagName)));
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/") {
-    event.preventDefault();
-    editor.view.focus();
-  } else if (event.key === "?") page.keys.showModal();
+  if (event.key !== "/" || typing(event) || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  editor.view.focus();
 });
 window.addEventListener("popstate", () => {
   const back = read(new URLSearchParams(location.search));
@@ -469,6 +458,13 @@ window.addEventListener("popstate", () => {
   inputs.given = back.given;
   if (back.sql.trim() !== "") void run();
 });
+
+const examples = byId("examples", HTMLElement);
+byId("examples-menu", HTMLDetailsElement).addEventListener(
+  "toggle",
+  () => examples.append(document.querySelector(".recipes")?.cloneNode(true) ?? ""),
+  { once: true },
+);
 
 void tables().then((all) => (editor.offer(all), showTables(all)), () => say("The tables could not be read: no completion."));
 

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import pages
-from api.pages import numbers, render, specs
+from api.pages import account, drill, home, numbers, render, specs
+from api.pages import render as pages
+from api.pages.frame import Frame, Period
+from queries.drill import bodies
 from tests.api.pages.documents import (
     ERROR,
     HOSTILE,
@@ -28,14 +30,105 @@ from tests.api.pages.documents import (
     tables,
     without_numbers,
 )
+from tests.api.pages.made import made
+from warehouse.keys import KeyEntry
 
 ORIGIN = "http://127.0.0.1:8787"
+PLACES = {
+    *(
+        "",
+        "sql",
+        "experiments",
+        "v1",
+        "runs",
+        "sessions",
+        "scores",
+        "traces",
+        "dashboards",
+        "queries",
+        "settings",
+        "reports",
+    ),
+    *("sign-in", "sign-out"),
+}
 QUERY = "select run_id,\n       functoin_id\nfrom runs"
 
 
-def _home(reports: list[dict[str, Any]], rows: int | None = 5) -> str:
-    listed = [{"name": body["experiment"]} for body in reports]
-    return pages.home(listed, {body["experiment"]: body for body in reports}, tables(rows), ORIGIN)
+READER = Frame("default", rights=frozenset({"query", "admin"}), key="0123456789ab", signed_in=True)
+STRANGE = Frame(
+    HOSTILE, rights=frozenset({"query"}), key=HOSTILE, environment=HOSTILE, path="/runs",
+    period=Period("", HOSTILE, HOSTILE), query={HOSTILE: HOSTILE, "environment": HOSTILE, "from": HOSTILE},
+)  # fmt: skip
+
+
+def _whole(card: str) -> str:
+    """Return a part of a page as a page."""
+    head = '<!doctype html>\n<html lang="en"><head><title>part</title></head>'
+    return f"{head}<body><h1>part</h1><h2>cards</h2>{card}</body></html>"
+
+
+def _drilled() -> dict[str, str]:
+    """Return the pages of the drill-down and the first page, of bodies with every field that there is."""
+    found: dict[str, str] = {}
+    for name, text, nulls, frame in (
+        ("", "a name", False, READER),
+        (" of nulls", "a name", True, READER),
+        (" of attacks", HOSTILE, False, STRANGE),
+    ):
+
+        def body(kind: Any, text: str = text, nulls: bool = nulls) -> Any:  # noqa: FBT001 - bound per turn
+            return made(kind, text, nulls=nulls)
+
+        asked: dict[str, str] = dict.fromkeys(("q", "function", "score", "user", "experiment", "variant", "key"), text)
+        listed = {"name": text, "declared": False, "last_at": None, "variants": [{"variant": text, "runs": 3}]}
+        known = {**body(bodies.ScorePage), "flags": ["mixed_kinds"], "lowest": 0.5, "highest": 1.0, "last_at": None}
+        found |= {
+            f"home{name}": home.home(body(bodies.Overview), ORIGIN, frame),
+            f"experiments{name}": home.experiments([listed], frame),
+            f"verdicts{name}": _whole(home.verdicts([listed], frame)),
+            f"runs{name}": drill.runs(body(bodies.Runs), asked, frame),
+            f"run{name}": drill.run(body(bodies.Run), {}, frame),
+            f"run, more spans{name}": drill.run(body(bodies.Run), {"cursor": text}, frame),
+            f"trace{name}": drill.trace(body(bodies.Trace), {}, frame),
+            f"sessions{name}": drill.sessions(body(bodies.Sessions), asked, frame),
+            f"session{name}": drill.session(body(bodies.Session), {}, frame),
+            f"scores{name}": drill.scores({"scores": [known]}, frame),
+            f"score{name}": drill.score(body(bodies.ScorePage), {"function": text}, frame),
+            f"queries{name}": account.saved_queries(
+                frame,
+                [
+                    {
+                        "name": text,
+                        "description": text,
+                        "params": {text: {}},
+                        "version": 2,
+                        "created_at": made(str, name="at"),
+                    }
+                ],
+            ),
+            f"settings{name}": account.settings(
+                frame,
+                [(text, text, text)],
+                {text: 3},
+                [KeyEntry("0123", text, "w", ("query",), 1, 20000, None)],
+                {"made": text, "problem": text},
+            ),
+        }
+    empty = made(bodies.Overview) | {"arrived": [], "scores": [], "functions": [], "sessions": []}
+    nothing: dict[str, Any] = {"runs": [], "sessions": [], "keys": None, "next": None}
+    return found | {
+        "home, empty": home.home(empty, ORIGIN),
+        "home, nothing in this time": home.home(empty | {"arrived": made(bodies.Overview)["arrived"]}, ORIGIN),
+        "runs, none": drill.runs(nothing, {}),
+        "runs, none match": drill.runs(nothing, {"q": "x"}, READER),
+        "sessions, none": drill.sessions(nothing, {}),
+        "scores, none": drill.scores({"scores": []}),
+        "queries, none": account.saved_queries(READER, []),
+        "settings of a reader": account.settings(READER),
+        "sign in": account.sign_in(Frame(closed=True), "/runs", closed=True),
+        "sign in, wrong": account.sign_in(Frame(closed=True, theme="dark"), f"/{HOSTILE}", closed=True, problem="no"),
+        "sign in, no key": account.sign_in(Frame(closed=True), "/", closed=False),
+    }
 
 
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>a &lt; b</text></svg>'
@@ -51,11 +144,11 @@ def _every_page() -> dict[str, str]:
     nulls = [without_numbers(body) for body in reports]
     attacks = [hostile(body) for body in reports]
     found = {
-        "home": _home(reports),
-        "home of nulls": _home(nulls),
-        "home of attacks": _home(attacks),
-        "home, empty": _home([], rows=0),
-        "home, no report": pages.home([{"name": "new"}], {}, tables(), ORIGIN),
+        **_drilled(),
+        "cards": _whole("".join(home.card(body["experiment"], body) for body in reports)),
+        "cards of nulls": _whole("".join(home.card("x", body) for body in nulls)),
+        "cards of attacks": _whole("".join(home.card(HOSTILE, body) for body in attacks)),
+        "card without a report": _whole(home.card("new", {})),
         "experiment of nothing": pages.experiment({"experiment": "new"}),
         "sql": pages.sql("", None, None, tables(7)),
         "sql result": pages.sql("from runs", RESULT, None, tables()),
@@ -102,13 +195,20 @@ def test_a_page_is_one_well_formed_document(html: str) -> None:
 
 @every_page
 def test_a_page_keeps_a_strict_content_security_policy(html: str) -> None:
-    """No script, no inline style or handler, and nothing is loaded but the style sheet of this server."""
+    """No inline script, style or handler; nothing is loaded but sheets and scripts of this server, from their files."""
     document = Document(html)
-    assert {"script", "style", "img", "iframe", "object", "base"}.isdisjoint(e.tag for e in document.elements)
+    assert {"style", "img", "iframe", "object", "base"}.isdisjoint(e.tag for e in document.elements)
     for element in document.elements:
-        assert not [name for name in element.attributes if name.startswith("on") or name in {"style", "src", "srcset"}]
-    loaded = [element.attributes["href"] or "" for element in document.all("link")]
-    assert [address.split("?")[0].split(",")[0] for address in loaded] == ["data:image/svg+xml", "/static/style.css"]
+        assert not [
+            name for name in element.attributes if name.startswith(("on", "hx-on")) or name in {"style", "srcset"}
+        ]
+        assert "src" not in element.attributes or element.tag == "script"
+    for script in document.all("script"):
+        assert ("module", "") == (script.attributes["type"], script.words)
+        assert re.fullmatch(r"/static/built/[\w-]+\.js", script.attributes["src"] or "")
+    loaded = {(element.attributes["href"] or "").split("?")[0].split(",")[0] for element in document.all("link")}
+    own = {address for address in loaded if re.fullmatch(r"/static/built/[\w-]+\.(css|js)", address)}
+    assert loaded - own <= {"data:image/svg+xml", "/static/style.css"}
 
 
 @every_file
@@ -133,8 +233,12 @@ def test_every_link_stays_on_this_server_and_is_encoded(html: str) -> None:
     document = Document(html)
     targets = [*document.links(), *(form.attributes["action"] or "" for form in document.all("form"))]
     for target in targets:
-        assert target == "#main" or re.fullmatch(r"/(?!/)[!#-;=?-\[\]_a-z~]*", target), target
-        assert urlsplit(target).path.partition("/")[2].partition("/")[0] in {"", "sql", "experiments", "v1"}
+        assert re.fullmatch("#[!-~]+", target) or re.fullmatch(r"/(?!/)[!#-;=?-\[\]_a-z~]*", target), target
+        assert urlsplit(target).path.partition("/")[2].partition("/")[0] in PLACES
+
+
+def _named(element: Element) -> bool:
+    return bool(element.attributes.get("aria-label") or element.attributes.get("aria-labelledby"))
 
 
 @every_document
@@ -143,7 +247,10 @@ def test_a_page_can_be_used_without_seeing_it(html: str) -> None:
     document = Document(html)
     ids = {element.attributes.get("id") for element in document.elements}
     assert all("scope" in cell.attributes for cell in document.all("th"))
-    labels = {label.attributes["for"] for label in document.all("label")}
+    labels = {label.attributes.get("for") for label in document.all("label")}
+    for control in (*document.all("input"), *document.all("select"), *document.all("textarea")):
+        hidden = control.attributes.get("type") == "hidden"
+        assert hidden or control.attributes.get("id") in labels - {None} or "label" in control.inside or _named(control)
     assert {area.attributes["id"] for area in document.all("textarea")} <= labels
     for drawing in document.all("svg"):
         named = drawing.attributes.get("role") == "img" and drawing.attributes.get("aria-label")
@@ -152,7 +259,7 @@ def test_a_page_can_be_used_without_seeing_it(html: str) -> None:
     for element in document.elements:
         for reference in ("aria-labelledby", "aria-describedby", "for"):
             assert element.attributes.get(reference) in {None, *ids}
-        if "tabindex" in element.attributes:
+        if element.attributes.get("tabindex") == "0" and "data-row" not in element.attributes:
             assert element.attributes.get("role") == "region" and element.attributes.get("aria-label")
 
 
@@ -239,6 +346,18 @@ def test_a_paired_design_is_not_called_uncontaminated() -> None:
     assert "No unit met more than one variant." not in words
 
 
+def test_a_variant_leads_to_its_runs() -> None:
+    """From the figures of a variant to the very runs behind them: those of the experiment, with the score."""
+    body = report("winner")
+    leads = [urlsplit(link) for link in Document(pages.experiment(body)).links() if link.startswith("/runs?")]
+    asked = [{name: values[0] for name, values in parse_qs(link.query).items()} for link in leads]
+    wanted = [
+        {"experiment": body["experiment"], "variant": row["variant"], "score": body["score"]}
+        for row in body["variants"]
+    ]
+    assert wanted == asked[: len(wanted)]
+
+
 def test_the_page_and_the_file_have_the_same_body() -> None:
     """One template: without the links of the server, page and file say the same words."""
     body = full()
@@ -248,7 +367,7 @@ def test_the_page_and_the_file_have_the_same_body() -> None:
         [main] = document.all("main")
         return " ".join(main.words.split())
 
-    links = " ".join(link.words for link in page.all("a") if "main" in link.inside)
+    links = " ".join(link.words for link in page.all("a") if "main" in link.inside and "table" not in link.inside)
     assert links == "as a file Markdown JSON the runs in SQL"
     assert said(page).replace(f"{links} ", "") == said(file)
 
@@ -263,28 +382,42 @@ def test_the_page_says_how_far_tests_can_be_trusted_here() -> None:
 
 def test_every_part_of_a_full_report_is_on_the_page_in_its_order() -> None:
     """Verdict first, then the plot, then what supports it, then how it was computed."""
-    headings = [e.attributes.get("id") for e in Document(pages.experiment(full(), _drawn(full()))).all("h2")]
+    document = Document(pages.experiment(full(), _drawn(full())))
+    headings = [e.attributes.get("id") for e in document.all("h2") if "main" in e.inside]
     assert headings == [
         *("verdict", "effect", "series", "variants", "coverage", "health", "guardrails", "secondary", "power"),
         *("segments", "trust", "unit", "how"),
     ]
 
 
-def test_the_first_page_links_every_experiment_and_every_table_with_rows() -> None:
-    """Cards lead to the experiment's page whatever its name is; counts lead to the table's first rows."""
-    document = Document(_home([report(name) for name in REPORTS]))
-    paths = [urlsplit(link).path for link in document.links()]
+def test_cards_lead_to_their_experiment_and_counts_to_their_rows() -> None:
+    """A card leads to the experiment's page whatever its name is; counts lead to the table's first rows."""
+    cards = Document(_whole("".join(home.card(report(name)["experiment"], report(name)) for name in REPORTS)))
+    paths = [urlsplit(link).path for link in cards.links()]
     named = [unquote(path.removeprefix("/experiments/")) for path in paths if path.startswith("/experiments/")]
     assert named == ["support-prompt", "reply-tone", "team/router v2 <beta>", "support-prompt"]
+    arrived = [{"name": table["name"], "rows": 5, "newest_at": None} for table in tables()]
+    document = Document(home.home(made(bodies.Overview) | {"arrived": arrived}, ORIGIN))
     queries = [parse_qs(urlsplit(link).query).get("q", [""])[0] for link in document.links()]
     assert {f"from {table['name']}\nlimit 20" for table in tables()} <= set(queries)
 
 
+def test_every_experiment_has_a_place_that_asks_for_its_card() -> None:
+    """The address that a part is asked from holds the name, whatever it is."""
+    strange = "a/b c?<&"
+    document = Document(_whole(home.verdicts([{"name": strange}], Frame())))
+    [place] = [element for element in document.all("div") if "hx-get" in element.attributes]
+    assert f"/verdicts/{strange}" == unquote(place.attributes["hx-get"] or "")
+
+
 def test_an_empty_server_shows_three_commands_to_copy() -> None:
     """Without data the page gives a file, an OpenTelemetry and an HTTP command for this very server."""
-    commands = [pre.words for pre in Document(_home([], rows=0)).all("pre")]
+    empty = made(bodies.Overview) | {"arrived": []}
+    commands = [pre.words for pre in Document(home.home(empty, ORIGIN)).all("pre")]
     assert [command.split()[0] for command in commands] == ["upshot", "export", "curl"]
     assert all(ORIGIN in command for command in commands)
+    with_key = [pre.words for pre in Document(home.home(empty, ORIGIN, READER)).all("pre")]
+    assert all("UPSHOT_API_KEY" in command and ORIGIN in command for command in with_key)
 
 
 def test_the_box_keeps_the_query_to_the_byte() -> None:
@@ -307,7 +440,8 @@ def test_result_cells_show_numbers_in_full() -> None:
     document = Document(pages.sql("from runs", RESULT, None, []))
     cells = [cell.words.strip() for cell in document.all("td")]
     assert cells[:6] == ["control", "1191", "0.5776658270361041", "null", "concise", "null"]
-    assert document.all("summary")[0].words.endswith("…")
+    [long] = [element for element in document.all("summary") if "td" in element.inside]
+    assert long.words.endswith("…")
     assert "truncated" in document.words
 
 
@@ -324,14 +458,14 @@ def test_any_name_survives_its_address(name: str) -> None:
 
 def test_the_style_sheet_loads_nothing_and_has_a_versioned_address() -> None:
     """No import, no address in the sheet; its own address changes with its content."""
-    sheet = (pages.STATIC / "style.css").read_text("utf-8")
+    sheet = render.sheet().decode()
     assert "url(" not in sheet and "@import" not in sheet and "//" not in sheet
     assert re.search(r'href="/static/style.css\?v=[0-9a-f]{12}"', PAGES["error"])
 
 
 def test_every_class_of_the_pages_is_styled_or_structural() -> None:
     """A class that the sheet does not know is a slip of the pen."""
-    sheet = (pages.STATIC / "style.css").read_text("utf-8")
+    sheet = render.sheet().decode() + (pages.STATIC / "islands.css").read_text("utf-8")
     known = set(re.findall(r"\.([a-z][a-z-]*)", sheet))
     used = {
         name
@@ -352,11 +486,8 @@ def _luminance(colour: str) -> float:
 def test_text_has_the_contrast_of_wcag_aa(scheme: int) -> None:
     """Every pair of text and ground reaches 4.5 to 1 in both colour schemes (WCAG 2.2, criterion 1.4.3)."""
     sheet = (pages.STATIC / "style.css").read_text("utf-8")
-    blocks = [
-        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
-        for block in re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
-    ]
-    colours = blocks[scheme]
+    found = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", sheet)
+    colours = {name: pair[scheme] for name, *pair in found}
     pairs = [
         (text, ground)
         for text in ("text", "muted", "accent", "warn", "bad", "good")
