@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from api.accept import by_preference
-from api.pages import specs
+from api.pages import render, specs
 from api.routes.forms import MEDIA_TYPES, form_of
 from tests.api.pages.documents import Document
 from tests.api.pages.test_markdown import OURS, read
@@ -107,20 +108,28 @@ def form(server: Server, **options: str) -> bytes:
     return answer.content
 
 
-def harmless(document: Document) -> None:
-    """Nothing in a page can run, and the title is ours."""
-    assert {"script", "img", "iframe", "object", "foreignobject"}.isdisjoint(e.tag.lower() for e in document.elements)
+def harmless(document: Document, *, ours: int = 0) -> None:
+    """Nothing in a page can run but as many scripts of ours, each a file of this server's."""
+    assert {"img", "iframe", "object", "foreignobject"}.isdisjoint(e.tag.lower() for e in document.elements)
+    scripts = document.all("script")
+    for script in scripts:
+        assert script.attributes.keys() == {"type", "src"} and not script.words
+        assert re.fullmatch(r"/static/built/[\w.-]+\.js", script.attributes["src"] or "")
+    assert len(scripts) == ours
     for element in document.elements:
-        assert not [name for name in element.attributes if name.startswith("on") or name in {"src", "srcset", "style"}]
+        if element.tag != "script":
+            assert {"src", "srcset", "style"}.isdisjoint(element.attributes)
+        assert not [name for name in element.attributes if name.startswith("on")]
         assert not (element.attributes.get("href") or "").lower().startswith("javascript:")
 
 
 def test_markup_stays_text_in_every_form(server: Server) -> None:
     """Page, file, Markdown and every chart hold the names as text and nothing that could run."""
     page = server.http.get(f"/experiments/{quote(EXPERIMENT, safe='')}", headers={"accept": "text/html"})
-    for html in (page.text, form(server, format="html").decode()):
+    islands = int("shell" in render.ISLANDS)
+    for html, ours in ((page.text, islands), (form(server, format="html").decode(), 0)):
         document = Document(html)
-        harmless(document)
+        harmless(document, ours=ours)
         assert EXPERIMENT in document.words
         assert f"b{ATTACK}" in document.words
     marked = read(form(server, format="md").decode())
