@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from api.accept import by_preference
@@ -52,6 +54,12 @@ async def answered(request: Request, access: Access, ask: Ask) -> Response:
         return Response(reply.body, media_type=media_type, headers=headers)
     headers["Content-Length"] = str(reply.size)
     return StreamingResponse(reply.stream(), media_type=media_type, headers=headers)
+
+
+def readable(body: Any, status: int = HTTPStatus.OK) -> Response:
+    """Return JSON for people and for git: indented, in its own order, with its last line ended."""
+    text = msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"
+    return Response(text, status, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 async def _unless_left(request: Request, asking: Coroutine[Any, Any, Reply]) -> Reply | None:

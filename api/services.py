@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
-import structlog
-
+from api.child import Child
 from api.reports.process import ReportWorker
 from ingest.otel.joining import Joining
 from ingest.otel.prices import Prices, read_prices
@@ -26,13 +24,10 @@ from warehouse.log import Encoded, Log
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
     from collections.abc import Callable, Iterator, Sequence
 
     from api.settings import Settings
     from ingest.otel.taken import Signal, Taken
-
-log = structlog.get_logger("server")
 
 SHUTDOWN_SECONDS = 10.0
 """How long the keeper may take to seal what is left at SIGTERM."""
@@ -42,8 +37,6 @@ KEEPER_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "ARROW_DEFAULT_MEMORY_POOL": "sys
 
 HELD_BYTES = 256 << 20
 """Most bytes of bodies, as sent, that are here at once to be decoded and stored; what comes then is to come later."""
-
-_RESTART_SECONDS = 1.0
 
 
 class Services:
@@ -70,7 +63,12 @@ class Services:
         self.decoders = Decoders(reading=Reading(Prices(own_prices), joining))
         self._held_bytes = 0
         self._logs: dict[str, Log] = {}
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper = Child(
+            "keeper",
+            ("warehouse.keeper", str(self.data.root)),
+            {**os.environ, **KEEPER_ENVIRONMENT},
+            SHUTDOWN_SECONDS,
+        )
         self._warm: asyncio.Task[None] | None = None
         self.reports = ReportWorker(self.data)
         self.port = settings.port
@@ -86,7 +84,7 @@ class Services:
     async def start(self) -> None:
         """Open the default workspace and start a query worker; then, in the background, the rest."""
         self.log(DEFAULT_WORKSPACE)
-        self._keeper = asyncio.create_task(self._keep())
+        self._keeper.start()
         await self.workers.start(DEFAULT_WORKSPACE)
         self._warm = asyncio.create_task(self._start_decoders())
 
@@ -139,22 +137,6 @@ class Services:
         self.decoders.start()
         await self.reports.start(self.url)
 
-    async def _keep(self) -> None:
-        """Run the keeper process; start it again whenever it dies."""
-        while True:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "warehouse.keeper", str(self.data.root), str(os.getpid())),
-                env={**os.environ, **KEEPER_ENVIRONMENT},
-                start_new_session=True,
-            )
-            try:
-                await process.wait()
-            except asyncio.CancelledError:
-                await _end(process)
-                raise
-            log.error("keeper_ended", code=process.returncode)
-            await asyncio.sleep(_RESTART_SECONDS)
-
     async def stop(self) -> None:
         """Commit what waits, seal it into files, end the workers."""
         self.stopping = True
@@ -164,20 +146,7 @@ class Services:
         await asyncio.to_thread(self.decoders.close)
         for held in self._logs.values():
             await asyncio.to_thread(held.close)
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+        await self._keeper.stop()
         await self.workers.close()
         self.keys.close()
         self._lock.release()
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), SHUTDOWN_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -20,7 +20,7 @@ from warehouse.schema import SCORE_KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CONSTANT_DAY = pa.array([""], pa.string())
+_CONSTANT_DAY = ""
 """Declarations are found by name, not by time: one partition has them all."""
 
 _DESCRIPTION = TextRule(4_096, may_be_empty=True, may_be_blank=True, may_have_controls=True)
@@ -68,7 +68,11 @@ def score_definition(name: str, fields: Mapping[str, object], now_us: int) -> pa
 
 
 def _declared(table: str, name: str, columns: Mapping[str, pa.Array[Any]], now_us: int) -> pa.RecordBatch:
-    own = {"name": pa.array([name], pa.string()), "declared_at": pa.array([now_us], TIME), "_day_id": _CONSTANT_DAY}
+    own = {
+        "name": pa.array([name], pa.string()),
+        "declared_at": pa.array([now_us], TIME),
+        "_day_id": pa.array([_CONSTANT_DAY], pa.string()),
+    }
     return batch(table, {**columns, **own}, 1, now_us)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from ingest.verdict import Code, Rejection
-from warehouse.errors import SHOWN, shown
+from warehouse.errors import SHOWN, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,8 +35,8 @@ def explained(error: Exception, index: int, piece: bytes, types: Mapping[str, ty
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean ...?` when one of the known names is near, else nothing."""
-    near = difflib.get_close_matches(name[:SHOWN], list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = did_you_mean(name, known)
+    return "" if near is None else f"; {near}"
 
 
 def _not_json(error: Exception) -> str:

@@ -8,7 +8,6 @@ query worker is asked.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 import msgspec
 from msgspec import Meta
 
+from queries.documented import Documented
 from queries.parameters import Parameter, declared
-from warehouse.errors import InputError, QueryError, UpshotError, shown
+from warehouse.errors import InputError, QueryError, UpshotError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -36,14 +36,8 @@ SHARED = {"from": "timestamp", "to": "timestamp", "environment": "text"}
 """Parameters that a dashboard fills in where a tile's SQL has them -> their type."""
 
 
-class _Documented:
-    """What stands below a field is its description in the OpenAPI document."""
-
-    __pydantic_config__ = {"use_attribute_docstrings": True, "extra": "forbid"}  # noqa: RUF012 - pydantic's own name
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tile(_Documented):
+class Tile(Documented):
     """One question of a dashboard, and how its answer is shown."""
 
     title: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -75,7 +69,7 @@ class Tile(_Documented):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Dashboard(_Documented):
+class Dashboard(Documented):
     """Tiles over a time range and an environment in common."""
 
     title: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -189,8 +183,7 @@ def _refuse_unknown(given: Mapping[str, Any], kind: type[Dashboard | Tile], plac
     known = [field.name for field in dataclasses.fields(kind)]
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
             raise InputError(f"{place} has the field {shown(name)}, which there is not", hint=hint)
 
 
@@ -361,8 +354,7 @@ def statement(tile: Tile, saved: Mapping[str, Any] | None, shared: Mapping[str, 
     known = [parameter.name for parameter in parameters]
     for name in tile.params:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+            hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
             raise InputError(f"the query {shown(str(tile.query))} has no parameter {shown(name)}", hint=hint)
     values = {parameter.name: _value(parameter, tile, shared) for parameter in parameters}
     return Statement(saved["sql"], values, {parameter.name: parameter.type for parameter in parameters})

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import msgspec
+import structlog
 
 from queries import diagnostics, drill, formats, guard
 from queries.experiments.listing import experiments, score_names
 from queries.experiments.options import known_at_of
 from queries.experiments.report import report
-from queries.guard.explain import engine_error
+from queries.guard.explain import UNSAID, engine_error
 from queries.guard.pivot import MAX_VALUES
 from queries.isolation import isolate, limit_resources, limit_time
 from queries.messages import BODY_BYTES, HEAD_BYTES, Answer, Ask, Failure, Ready, frame
@@ -33,6 +34,7 @@ from queries.snapshots import Snapshots
 from queries.spool import Spool
 from warehouse.engine import Connection, Error, rows_of, serializer
 from warehouse.errors import InputError, QueryError, UpshotError, shown
+from warehouse.logs import set_up_logs
 from warehouse.paths import WorkspacePaths
 from warehouse.pruning import NO_WISHES
 from warehouse.schema import TABLES
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
     from warehouse.pruning import Wishes
     from warehouse.reading import ReadEngine
+
+log = structlog.get_logger("worker")
 
 _T = TypeVar("_T")
 
@@ -53,6 +57,9 @@ _MARGIN_SECONDS = 10.0
 
 FRESH_US = 60_000_000
 """A report asked again within the same minute over the same data is the same, its `as_of` with it."""
+
+SAID = 2_000
+"""Characters of what the engine said that the log repeats."""
 
 _STATEMENTS = 256
 """Guarded statements that are remembered: dashboards ask the same ones over and over."""
@@ -81,9 +88,9 @@ class Worker:
         try:
             return self._answer(ask)
         except UpshotError as error:
-            return Answer(error=_failure(error, ask.sql)), b""
+            return Answer(error=_failure(_logged(error, error.__cause__), ask.sql)), b""
         except Error as error:
-            return Answer(error=_failure(engine_error(str(error)), ask.sql)), b""
+            return Answer(error=_failure(_logged(engine_error(str(error)), error), ask.sql)), b""
         except MemoryError:
             return Answer(error=Failure("memory_limit", "the answer does not fit into the worker's memory")), b""
         finally:
@@ -318,6 +325,13 @@ def _placed(one: diagnostics.QueryWarning, query: guard.GuardedQuery) -> diagnos
     return replace(one, line=moved.line or 1, col=moved.col or 1)
 
 
+def _logged(error: UpshotError, cause: BaseException | None) -> UpshotError:
+    """Return the error; what the engine said is for the operator's eyes where the caller is not told it."""
+    if error.message == UNSAID:
+        log.error("engine_failed", said=str(cause)[:SAID])
+    return error
+
+
 def _failure(error: UpshotError, sql: str) -> Failure:
     """Return an error with the length of what stands at its place."""
     length = error.length
@@ -358,6 +372,7 @@ def serve(paths: WorkspacePaths, spool: Path, questions: BinaryIO, answers: Bina
 def main() -> None:
     """Serve the workspace folder named by the first argument; a folder for answers, and limits as JSON."""
     limit_resources()
+    set_up_logs("warning")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that prints may end up between the answers
     limits = msgspec.json.decode(sys.argv[3], type=Limits)

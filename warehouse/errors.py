@@ -9,6 +9,12 @@ UpshotError
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SHOWN = 120
 """Characters of a stranger's text that an error message repeats at the most."""
 
@@ -16,6 +22,12 @@ SHOWN = 120
 def shown(text: str) -> str:
     """Return `text` fit for an error message: quoted, escaped, cut after `SHOWN` characters."""
     return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}... ({len(text)} characters)"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """Return `did you mean ...?` of the known name most like `name`; None when none is like it."""
+    near = difflib.get_close_matches(name[:SHOWN], list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 class UpshotError(Exception):

@@ -6,14 +6,13 @@ Who declares an experiment (`ingest`) and who reports on it (`queries`) must agr
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import json
 import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from warehouse.errors import InputError, shown
+from warehouse.errors import InputError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,9 +203,8 @@ def _guardrails(name: str, value: object) -> tuple[Guardrail, ...]:
         entry = cast("dict[str, object]", item if isinstance(item, dict) else {})
         unknown = next((field for field in entry if field not in _GUARDRAIL_FIELDS), None)
         if unknown is not None:
-            near = difflib.get_close_matches(unknown, _GUARDRAIL_FIELDS, n=1)
-            said = f", did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"{shown(unknown)} is not a field of {name}[{at}]{said}")
+            near = did_you_mean(unknown, _GUARDRAIL_FIELDS)
+            raise InputError(f"{shown(unknown)} is not a field of {name}[{at}]{f', {near}' if near else ''}")
         if not isinstance(entry.get("score"), str):
             raise _bad(f"{name}[{at}]", cast("object", item), bound)
         higher = entry.get("higher_is_better")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 from pathlib import Path
@@ -26,6 +27,7 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the server: take records, seal them, answer queries. Stops cleanly at SIGTERM or Ctrl+C."""
+    gc.disable()  # what is imported stays: looking through it while it grows is a quarter of a start
     import uvicorn  # noqa: PLC0415 - the other commands start faster without
 
     from api.app import create_app  # noqa: PLC0415
@@ -48,6 +50,8 @@ def serve(
             server_header=False,
         )
     )
+    gc.freeze()
+    gc.enable()
     typer.echo(
         f"upshot listens on http://{settings.host}:{listener.getsockname()[1]}  (data: {settings.data})", err=True
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from queries.dashboards import KIND, Dashboard, as_body, parsed
+from warehouse import named
 from warehouse.errors import InputError, NotFoundError, shown
 
 if TYPE_CHECKING:
@@ -77,19 +77,11 @@ def kept(manifest: Manifest) -> list[Kept]:
 
 def found(manifest: Manifest, name: str, version: int | None = None) -> Kept:
     """Return a dashboard, the newest when no version is given; raises NotFoundError with the nearest name."""
-    if name in SHIPPED and version == AS_SHIPPED:
+    if name in SHIPPED and (version == AS_SHIPPED or manifest.object(KIND, name) is None):
+        if version not in (None, AS_SHIPPED):
+            raise NotFoundError(f"the dashboard {shown(name)} has no version {version}, the newest is {AS_SHIPPED}")
         return _as_shipped(name)
-    saved = manifest.object(KIND, name, version)
-    if saved is not None:
-        return _saved(saved)
-    if version is None and name in SHIPPED:
-        return _as_shipped(name)
-    newest = manifest.object(KIND, name)
-    if newest is not None or name in SHIPPED:
-        last = AS_SHIPPED if newest is None else newest.version
-        raise NotFoundError(f"the dashboard {shown(name)} has no version {version}, the newest is {last}")
-    near = difflib.get_close_matches(name, [one.name for one in kept(manifest)], n=1)
-    raise NotFoundError(f"there is no dashboard {shown(name)}", hint=f"did you mean {near[0]!r}?" if near else None)
+    return _saved(named.found(manifest, KIND, name, version, also=SHIPPED))
 
 
 def newest(manifest: Manifest, name: str) -> int | None:

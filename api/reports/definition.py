@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from api.reports.deliveries.outcome import MASK, masked_url
-from warehouse.errors import InputError, NotFoundError, UpshotError, shown
+from warehouse.errors import InputError, NotFoundError, UpshotError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -157,8 +157,7 @@ def notebook_of(definition: Definition) -> dict[str, Any]:
         return definition.notebook
     name = str(definition.template)
     if name not in (known := templates()):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+        hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
         raise NotFoundError(f"template {shown(name)} is not one of the shipped notebooks", hint=hint)
     return json.loads((_shipped() / f"{name}.ipynb").read_text(encoding="utf-8"))
 
@@ -215,8 +214,7 @@ def _object(body: object) -> dict[str, Any]:
     given = cast("dict[str, Any]", body)
     for name in given:
         if name not in Definition.__struct_fields__:
-            near = difflib.get_close_matches(str(name), Definition.__struct_fields__, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else None
+            hint = did_you_mean(str(name), Definition.__struct_fields__)
             known = ", ".join(Definition.__struct_fields__)
             raise InputError(f"a report has no field {shown(str(name))}, must be one of {known}", hint=hint)
     return given
@@ -361,8 +359,7 @@ def check_params(definition: Definition, params: Mapping[str, Any]) -> None:
     known = [*parameters(notebook_of(definition))]
     for name in params:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it sets {', '.join(known) or 'none'}"
+            hint = did_you_mean(name, known) or f"it sets {', '.join(known) or 'none'}"
             raise InputError(f"params: {shown(name)} is not set in the notebook's parameters cell", hint=hint)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from api.reports.definition import KIND, NAME, Definition, defined, kept, written
-from warehouse.errors import InputError, NotFoundError, UpshotError, shown
+from warehouse import named
+from warehouse.errors import InputError, UpshotError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 def found(manifest: Manifest, name: str, version: int | None = None) -> NamedObject:
     """Return a report, the newest version when none is given; raises NotFoundError with the nearest name."""
-    saved = manifest.object(KIND, name, version)
-    if saved is not None:
-        return saved
-    newest = manifest.object(KIND, name)
-    if newest is not None:
-        raise NotFoundError(f"the report {shown(name)} has no version {version}, the newest is {newest.version}")
-    near = difflib.get_close_matches(name, [one.name for one in manifest.objects(KIND)], n=1)
-    raise NotFoundError(f"there is no report {shown(name)}", hint=f"did you mean {near[0]!r}?" if near else None)
+    return named.found(manifest, KIND, name, version)
 
 
 def put(

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import structlog
 
+from api.child import Child
 from api.reports.places import Places
 from warehouse.errors import UpshotError
 from warehouse.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-
     from warehouse.paths import DataPaths
 
 log = structlog.get_logger("server")
@@ -28,7 +26,6 @@ KIND = "report"
 NEEDED = ("croniter", "dbos", "ipykernel", "nbconvert", "papermill")
 """What of the extra `reports` must be there."""
 
-RESTART_SECONDS = 1.0
 END_SECONDS = 5.0
 
 
@@ -48,13 +45,12 @@ class ReportWorker:
 
     def __init__(self, data: DataPaths) -> None:
         self._data = data
-        self._running: asyncio.Task[None] | None = None
-        self._process: Process | None = None
+        self._child: Child | None = None
 
     @property
     def pid(self) -> int | None:
         """Process id of the worker; None when there is none."""
-        return None if self._process is None or self._process.returncode is not None else self._process.pid
+        return None if self._child is None else self._child.pid
 
     async def start(self, url: str) -> None:
         """Start the worker if there is a report, or a run that was asked for, and the extra is there.
@@ -72,8 +68,15 @@ class ReportWorker:
 
     def wake(self, url: str) -> None:
         """Start the worker unless it was started."""
-        if self._running is None:
-            self._running = asyncio.create_task(self._run(url))
+        if self._child is None:
+            own = {name: value for name, value in os.environ.items() if not name.startswith("DBOS")}
+            self._child = Child(
+                "report_worker",
+                ("api.reports.worker", str(self._data.root), url),
+                own | {"MALLOC_ARENA_MAX": "2"},
+                END_SECONDS,
+            )
+            self._child.start()
 
     def _needed(self) -> bool:
         for name in self._data.workspaces():
@@ -84,35 +87,7 @@ class ReportWorker:
                         return True
         return any(Places(self._data.root).asked.glob("*/*.json"))
 
-    async def _run(self, url: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DBOS")}
-        while True:
-            process = self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "api.reports.worker", str(self._data.root), url, str(os.getpid())),
-                env=environment | {"MALLOC_ARENA_MAX": "2"},
-                start_new_session=True,
-            )
-            try:
-                await process.wait()
-            except asyncio.CancelledError:
-                await _end(process)
-                raise
-            log.error("report_worker_ended", code=process.returncode)
-            await asyncio.sleep(RESTART_SECONDS)
-
     async def stop(self) -> None:
         """End the worker; what it was doing is resumed by the next one."""
-        if self._running is not None:
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), END_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        if self._child is not None:
+            await self._child.stop()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from api.requests import caller
 from queries.cookbook import RECIPES
+from queries.documented import Documented
 
 if TYPE_CHECKING:
     from queries.cookbook import Recipe
@@ -16,14 +17,8 @@ if TYPE_CHECKING:
 router = APIRouter()
 
 
-class _Documented:
-    """What stands below a field is its description in the OpenAPI document."""
-
-    __pydantic_config__ = {"use_attribute_docstrings": True, "extra": "forbid"}  # noqa: RUF012 - pydantic's own name
-
-
 @dataclass(frozen=True, slots=True)
-class RecipeParameter(_Documented):
+class RecipeParameter(Documented):
     """A parameter, declared as those of saved queries are."""
 
     type: str
@@ -33,7 +28,7 @@ class RecipeParameter(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeChart(_Documented):
+class RecipeChart(Documented):
     """How the answer is drawn; all but the mark are names of its columns."""
 
     mark: str
@@ -44,7 +39,7 @@ class RecipeChart(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRecipe(_Documented):
+class ShownRecipe(Documented):
     """A question, and the query that answers it."""
 
     name: str
@@ -59,7 +54,7 @@ class ShownRecipe(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Cookbook(_Documented):
+class Cookbook(Documented):
     """All recipes, by group and title."""
 
     recipes: list[ShownRecipe]

@@ -7,16 +7,15 @@ under a name is what others see.
 from __future__ import annotations
 
 import dataclasses
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import Response  # noqa: TC002 - FastAPI reads it
 
 from api import dashboards
-from api.answers import answered, format_of
+from api.answers import answered, format_of, readable
 from api.dashboards.asking import flaws_of, span_of, statement_of
 from api.pages.frame import LASTS, period_of
 from api.request_log import note
@@ -24,6 +23,7 @@ from api.requests import caller, services
 from api.routes.saved import within
 from api.wire import QueryAnswer
 from queries.dashboards import MAX_TILES, NAME, Tile, as_body, as_file, loaded, parsed
+from queries.documented import Documented
 from queries.formats import MEDIA_TYPES
 from queries.messages import Ask
 from queries.parameters import Parameter, values
@@ -31,7 +31,7 @@ from warehouse.clock import iso
 from warehouse.errors import InputError, NotFoundError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
     from api.dashboards import Kept
     from api.services import Services
@@ -44,10 +44,6 @@ router = APIRouter()
 _CONTENT: dict[str, Any] = {media_type.partition(";")[0]: {} for media_type in MEDIA_TYPES.values()}
 
 
-class _Documented:
-    __pydantic_config__ = {"use_attribute_docstrings": True, "extra": "forbid"}  # noqa: RUF012 - pydantic's own name
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class TileFile(Tile):
     """A tile as it is written: its SQL may be a list of lines, as `?format=file` has it."""
@@ -56,7 +52,7 @@ class TileFile(Tile):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class DashboardFile(_Documented):
+class DashboardFile(Documented):
     """Body of `PUT /v1/dashboards/{name}`, and what `?format=file` answers: for git."""
 
     title: str
@@ -67,7 +63,7 @@ class DashboardFile(_Documented):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Facts(_Documented):
+class _Facts(Documented):
     name: str
     version: int
     """0: as it ships; else 1, 2, 3 and so on for each name."""
@@ -103,7 +99,7 @@ class DashboardEntry(_Facts):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Dashboards(_Documented):
+class Dashboards(Documented):
     """Answer of `GET /v1/dashboards`: the newest version of each, by name."""
 
     dashboards: list[DashboardEntry]
@@ -124,12 +120,6 @@ def _facts(one: Kept) -> dict[str, Any]:
     }
 
 
-def _answer(body: Mapping[str, Any]) -> Response:
-    """Return JSON for people and for git: indented, in its own order, with its last line ended."""
-    text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
-    return Response(text.encode(), media_type="application/json", headers={"Cache-Control": "no-store"})
-
-
 def _whole(one: Kept) -> dict[str, Any]:
     own = one.dashboard
     return {**_facts(one), "description": own.description, "last": own.last, **as_body(own)}
@@ -145,7 +135,7 @@ async def listed(request: Request) -> Response:
         | {"tiles": len(one.dashboard.tiles)}
         for one in known
     ]
-    return _answer({"dashboards": entries})
+    return readable({"dashboards": entries})
 
 
 @router.get("/v1/dashboards/{name}", response_model=DashboardAnswer | DashboardFile)
@@ -160,7 +150,7 @@ async def dashboard(
     """Return a dashboard. A version that was saved stays readable for ever, also when its name was removed."""
     access = caller(request, "query")
     one: Kept = await within(services(request), access, lambda manifest: dashboards.found(manifest, name, version))
-    return _answer(as_file(one.dashboard) if format == "file" else _whole(one))
+    return readable(as_file(one.dashboard) if format == "file" else _whole(one))
 
 
 _BODY = {"schema": {"$ref": "#/components/schemas/DashboardFile"}}
@@ -184,7 +174,7 @@ async def save(request: Request, name: str) -> Response:
     checked_name(name)
     if flaws := await flaws_of(own, access, given):
         raise flaws[0].error
-    return _answer(_whole(await keep(own, access, name, given)))
+    return readable(_whole(await keep(own, access, name, given)))
 
 
 def checked_name(name: str) -> str:

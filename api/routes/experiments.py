@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -16,7 +15,7 @@ from api.routes.forms import MEDIA_TYPES, form_of, written
 from ingest.declare import experiment_declaration, score_definition
 from queries.messages import Ask
 from warehouse.clock import iso
-from warehouse.errors import NotFoundError, shown
+from warehouse.errors import NotFoundError, did_you_mean, shown
 from warehouse.log import encode
 from warehouse.options import READERS
 
@@ -85,10 +84,8 @@ async def experiment(request: Request, name: str) -> dict[str, Any]:
     for found in known:
         if found["name"] == name:
             return found
-    near = difflib.get_close_matches(name, [found["name"] for found in known], n=1)
-    raise NotFoundError(
-        f"no experiment {shown(name)} is declared or seen", hint=f"did you mean {near[0]!r}?" if near else None
-    )
+    hint = did_you_mean(name, [found["name"] for found in known])
+    raise NotFoundError(f"no experiment {shown(name)} is declared or seen", hint=hint)
 
 
 @router.put("/v1/experiments/{name:path}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -12,7 +11,7 @@ import structlog
 from api.accept import by_preference
 from api.drawing.pool import Drawings
 from api.pages import markdown, render, specs
-from warehouse.errors import InputError, UpshotError, shown
+from warehouse.errors import InputError, UpshotError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,11 +50,8 @@ DEFAULT_CHART = "effects"
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> InputError:
-    near = difflib.get_close_matches(value, known, n=1)
-    return InputError(
-        f"{name} is {shown(value)}, must be one of {', '.join(known)}",
-        hint=f"did you mean {near[0]!r}?" if near else None,
-    )
+    message = f"{name} is {shown(value)}, must be one of {', '.join(known)}"
+    return InputError(message, hint=did_you_mean(value, known))
 
 
 def form_of(accept: str, form: str | None, chart: str | None) -> tuple[str, str]:

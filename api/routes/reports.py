@@ -17,6 +17,7 @@ import structlog
 from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import FileResponse, Response
 
+from api.answers import readable
 from api.reports import asking
 from api.reports.definition import Definition, check_params, kept, written
 from api.reports.editions import Edition, Editions
@@ -27,6 +28,7 @@ from api.reports.process import need_extra
 from api.reports.scheduling import Firing, firing, next_at
 from api.requests import caller, services
 from api.routes.saved import within
+from queries.documented import Documented
 from warehouse.clock import iso
 from warehouse.errors import InputError, NotFoundError, UpshotError, shown
 from warehouse.options import moment
@@ -55,12 +57,8 @@ _FILES = {
 }
 
 
-class _Documented:
-    __pydantic_config__ = {"use_attribute_docstrings": True, "extra": "forbid"}  # noqa: RUF012 - pydantic's own name
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Facts(_Documented):
+class _Facts(Documented):
     name: str
     version: int
     """1, 2, 3 and so on for each name."""
@@ -97,14 +95,14 @@ class ReportEntry(_Facts):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Reports(_Documented):
+class Reports(Documented):
     """Answer of `GET /v1/reports`: the newest version of each, by name."""
 
     reports: list[ReportEntry]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RunRequest(_Documented):
+class RunRequest(Documented):
     """Body of `POST /v1/reports/{name}/run`."""
 
     params: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
@@ -114,7 +112,7 @@ class RunRequest(_Documented):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class BackfillRequest(_Documented):
+class BackfillRequest(Documented):
     """Body of `POST /v1/reports/{name}/backfill`."""
 
     since: str
@@ -126,7 +124,7 @@ class BackfillRequest(_Documented):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ReportRun(_Documented):
+class ReportRun(Documented):
     """A run that was asked for."""
 
     id: str
@@ -140,17 +138,17 @@ class ReportRun(_Documented):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ReportRuns(_Documented):
+class ReportRuns(Documented):
     """Answer of `POST /v1/reports/{name}/backfill`."""
 
     editions: list[ReportRun]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class EditionAnswer:
+class EditionAnswer(Documented):
     """One edition, or a run that is on its way to be one."""
 
-    __pydantic_config__ = {"use_attribute_docstrings": True}  # noqa: RUF012 - pydantic's own name
+    __pydantic_config__ = {"extra": "allow"}  # noqa: RUF012 - pydantic's own name; what it says differs by edition
 
     id: str
     report: str
@@ -169,7 +167,7 @@ class EditionAnswer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class EditionsAnswer(_Documented):
+class EditionsAnswer(Documented):
     """Answer of `GET /v1/reports/{name}/editions`: newest first, those on their way before them."""
 
     editions: list[dict[str, Any]]
@@ -205,15 +203,6 @@ FACTS = ("name", "version", "created_at", "next_at")
 """What answers say beside a report's own fields. `PUT` reads none of these."""
 
 
-def _answer(body: Any, status: int = HTTPStatus.OK) -> Response:
-    return Response(
-        msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n",
-        status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
 @router.get("/v1/reports", response_model=Reports)
 async def listed(request: Request) -> Response:
     """List the reports, each with its next time and its newest edition."""
@@ -229,7 +218,7 @@ async def listed(request: Request) -> Response:
                 log.exception("report_unreadable", report=saved.name, error=error.message)
         return known
 
-    return _answer({"reports": await within(own, access, entries)})
+    return readable({"reports": await within(own, access, entries)})
 
 
 def _entry(own: Services, access: Access, saved: NamedObject) -> dict[str, Any]:
@@ -255,7 +244,7 @@ async def report(
     access = caller(request, "query")
     own = services(request)
     saved: NamedObject = await within(own, access, lambda manifest: found(manifest, name, version))
-    return _answer(_whole(own, saved))
+    return readable(_whole(own, saved))
 
 
 def _whole(own: Services, saved: NamedObject) -> dict[str, Any]:
@@ -276,7 +265,7 @@ async def save(request: Request, name: str, body: Annotated[dict[str, Any], Body
 
     saved: NamedObject = await within(own, access, keep)
     _tell(own)
-    return _answer(_whole(own, saved))
+    return readable(_whole(own, saved))
 
 
 def _check_deliveries(own: Services, definition: Definition) -> None:
@@ -330,7 +319,7 @@ async def run(request: Request, name: str, body: RunRequest | None = None) -> Re
 
     asked: Firing = await within(own, access, ask)
     own.reports.wake(own.url)
-    return _answer(_run(asked, "waiting"), HTTPStatus.ACCEPTED)
+    return readable(_run(asked, "waiting"), HTTPStatus.ACCEPTED)
 
 
 def _run(firing: Firing, status: str) -> dict[str, Any]:
@@ -359,7 +348,7 @@ async def backfill(request: Request, name: str, body: BackfillRequest) -> Respon
 
     runs: list[dict[str, Any]] = await within(own, access, ask)
     own.reports.wake(own.url)
-    return _answer({"editions": runs}, HTTPStatus.ACCEPTED)
+    return readable({"editions": runs}, HTTPStatus.ACCEPTED)
 
 
 def _times(name: str, definition: Definition, body: BackfillRequest, now_us: int) -> list[dt.datetime]:
@@ -412,7 +401,7 @@ async def editions_of(
             found(manifest, name)
         return (under_way + whole)[:limit]
 
-    return _answer({"editions": await within(own, access, known)})
+    return readable({"editions": await within(own, access, known)})
 
 
 @router.get("/v1/reports/{name}/editions/{edition}", response_model=EditionAnswer)
@@ -420,7 +409,7 @@ async def edition_of(request: Request, name: str, edition: str) -> Response:
     """Return one edition: its facts, what changed since the one before; or how far its run is."""
     access = caller(request, "query")
     own = services(request)
-    return _answer(await within(own, access, lambda _: edition_facts(own, access.workspace, name, edition)))
+    return readable(await within(own, access, lambda _: edition_facts(own, access.workspace, name, edition)))
 
 
 def edition_facts(own: Services, workspace: str, name: str, edition: str) -> dict[str, Any]:
@@ -473,7 +462,7 @@ async def deliveries(request: Request, name: str, edition: str) -> Response:
         _editions(own).get(access.workspace, name, edition)
         return msgspec.to_builtins(log_of(_editions(own).path(access.workspace, name, edition)))
 
-    return _answer({"deliveries": await within(own, access, tries)})
+    return readable({"deliveries": await within(own, access, tries)})
 
 
 @router.get(

@@ -9,15 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-
-class _Documented:
-    """What stands below a field is its description in the OpenAPI document."""
-
-    __pydantic_config__ = {"use_attribute_docstrings": True, "extra": "forbid"}  # noqa: RUF012 - pydantic's own name
+from queries.documented import Documented
 
 
 @dataclass(frozen=True, slots=True)
-class Payload(_Documented):
+class Payload(Documented):
     """A text that may be long: JSON as text, or words."""
 
     text: str
@@ -27,7 +23,7 @@ class Payload(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreMean(_Documented):
+class ScoreMean(Documented):
     """The scores of one name that belong to one thing."""
 
     name: str
@@ -40,7 +36,7 @@ class ScoreMean(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage(_Documented):
+class Usage(Documented):
     """What the model calls came to."""
 
     calls: int
@@ -55,7 +51,7 @@ class Usage(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair(_Documented):
+class Pair(Documented):
     """A session."""
 
     key: str
@@ -63,7 +59,7 @@ class Pair(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned(_Documented):
+class Assigned(Documented):
     """A variant that a run was given."""
 
     experiment: str
@@ -71,7 +67,7 @@ class Assigned(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow(_Documented):
+class RunRow(Documented):
     """A run in a list. Of a run that is only spoken of (by a score, say) there is only the id: its fields are null."""
 
     id: str
@@ -99,7 +95,7 @@ class RunRow(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Runs(_Documented):
+class Runs(Documented):
     """Answer of `GET /v1/runs`: one page."""
 
     runs: list[RunRow]
@@ -108,7 +104,7 @@ class Runs(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionKey(_Documented):
+class SessionKey(Documented):
     """A kind of session."""
 
     key: str
@@ -117,7 +113,7 @@ class SessionKey(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRow(_Documented):
+class SessionRow(Documented):
     """A session in a list. Its numbers are of the whole session, whatever was asked for."""
 
     key: str
@@ -138,7 +134,7 @@ class SessionRow(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Sessions(_Documented):
+class Sessions(Documented):
     """Answer of `GET /v1/sessions`: one page."""
 
     keys: list[SessionKey] | None
@@ -149,7 +145,7 @@ class Sessions(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineRun(_Documented):
+class TimelineRun(Documented):
     """A run of a session."""
 
     at: str | None
@@ -160,7 +156,7 @@ class TimelineRun(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Session(_Documented):
+class Session(Documented):
     """Answer of `GET /v1/sessions/{key}/{id}`: the whole session in numbers, and a page of its runs in order."""
 
     session: SessionRow
@@ -174,7 +170,7 @@ class Session(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Score(_Documented):
+class Score(Documented):
     """One current score."""
 
     id: str
@@ -198,7 +194,7 @@ class Score(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt(_Documented):
+class Attempt(Documented):
     """One try of a step."""
 
     attempt: int | None
@@ -213,7 +209,7 @@ class Attempt(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Step(_Documented):
+class Step(Documented):
     """A step with its attempts; one repetition of a loop is a step of its own."""
 
     id: str
@@ -229,7 +225,7 @@ class Step(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class SpanRow(_Documented):
+class SpanRow(Documented):
     """A span in the order in which a tree is drawn: a parent before its children, these by their start."""
 
     trace_id: str
@@ -262,7 +258,7 @@ class SpanRow(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCall(_Documented):
+class ModelCall(Documented):
     """A model call that counts."""
 
     trace_id: str
@@ -283,7 +279,7 @@ class ModelCall(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata(_Documented):
+class Metadata(Documented):
     """A metadata record."""
 
     level: str | None
@@ -295,7 +291,7 @@ class Metadata(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Deferral(_Documented):
+class Deferral(Documented):
     """An outcome that is waited for, or was."""
 
     id: str
@@ -311,7 +307,7 @@ class Deferral(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Event(_Documented):
+class Event(Documented):
     """An event that started a run; of one that never came there is only the id."""
 
     id: str
@@ -321,7 +317,7 @@ class Event(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Relative(_Documented):
+class Relative(Documented):
     """A run that invoked this one, or that this one invoked."""
 
     id: str
@@ -332,7 +328,7 @@ class Relative(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Run(_Documented):
+class Run(Documented):
     """Answer of `GET /v1/runs/{id}`: one run with everything that is known of it."""
 
     run: RunRow
@@ -365,7 +361,7 @@ class Run(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class WholePayload(_Documented):
+class WholePayload(Documented):
     """Answer of `GET /v1/runs/{id}/payload`."""
 
     run_id: str
@@ -379,7 +375,7 @@ class WholePayload(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Trace(_Documented):
+class Trace(Documented):
     """Answer of `GET /v1/traces/{trace_id}`: totals of the whole trace, and a page of its tree."""
 
     trace_id: str
@@ -399,7 +395,7 @@ class Trace(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Bin(_Documented):
+class Bin(Documented):
     """A bar of a distribution: values from `low` to below `high` (the last bar: to `high`), or one label."""
 
     low: float | None
@@ -409,7 +405,7 @@ class Bin(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreDay(_Documented):
+class ScoreDay(Documented):
     """A day (UTC) of a score."""
 
     day: str
@@ -418,7 +414,7 @@ class ScoreDay(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ScorePart(_Documented):
+class ScorePart(Documented):
     """A score in a function or in a variant of an experiment."""
 
     function_id: str | None
@@ -433,7 +429,7 @@ class ScorePart(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ScorePage(_Documented):
+class ScorePage(Documented):
     """Answer of `GET /v1/scores/{name}`."""
 
     name: str
@@ -463,7 +459,7 @@ class ScorePage(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived(_Documented):
+class Arrived(Documented):
     """What came to a table, whenever."""
 
     name: str
@@ -475,7 +471,7 @@ class Arrived(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class RunFigures(_Documented):
+class RunFigures(Documented):
     """Some runs in numbers."""
 
     runs: int
@@ -489,7 +485,7 @@ class RunFigures(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class RunBar(_Documented):
+class RunBar(Documented):
     """The runs of a day or an hour (UTC)."""
 
     at: str
@@ -499,7 +495,7 @@ class RunBar(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class RunsNow(_Documented):
+class RunsNow(Documented):
     """The runs of the range, beside those before it."""
 
     now: RunFigures
@@ -514,7 +510,7 @@ class RunsNow(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreMove(_Documented):
+class ScoreMove(Documented):
     """Scores of one name that happened in the range, beside those before it."""
 
     name: str
@@ -536,7 +532,7 @@ class ScoreMove(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class FunctionHealth(_Documented):
+class FunctionHealth(Documented):
     """The runs of a function in the range, beside those before it."""
 
     function_id: str | None
@@ -547,7 +543,7 @@ class FunctionHealth(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class TroubledSession(_Documented):
+class TroubledSession(Documented):
     """A session in which a run of the range failed."""
 
     key: str
@@ -561,7 +557,7 @@ class TroubledSession(_Documented):
 
 
 @dataclass(frozen=True, slots=True)
-class Overview(_Documented):
+class Overview(Documented):
     """Answer of `GET /v1/overview`: a range of time beside the equally long one before it. The home page shows it."""
 
     start: str

@@ -28,7 +28,6 @@ from queries.drill.runs import AT, spots
 from queries.drill.said import SCORES
 from queries.drill.standing import runs_within
 from queries.drill.usage import before_and_now
-from queries.stats.columns import wilson
 from warehouse.clock import iso, system_clock
 from warehouse.errors import InputError
 from warehouse.pruning import Between
@@ -185,6 +184,8 @@ def _runs(read: Reader, times: _Range) -> tuple[RunsNow, list[FunctionHealth]]:
 
 def _worst(functions: Mapping[str | None, tuple[RunFigures, RunFigures]]) -> list[FunctionHealth]:
     """Return the functions whose failure rate is surely highest, of equal ones the slowest first."""
+    from queries.stats.columns import wilson  # noqa: PLC0415 - SciPy, which who only shows answers need not load
+
     ran = {id_: sides for id_, sides in functions.items() if sides[0].runs}
     failed = np.array([now.failed for now, _ in ran.values()], float)
     runs = np.array([now.runs for now, _ in ran.values()], float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from queries.drill.bodies import Bin, ScoreDay, ScorePage, ScorePart
@@ -12,7 +11,7 @@ from queries.drill.runs import AT
 from queries.drill.said import ASSIGNMENTS, RUN_LEVEL, SCORES
 from queries.drill.standing import runs_within, untraced
 from queries.parameters import Parameter
-from warehouse.errors import NotFoundError, shown
+from warehouse.errors import NotFoundError, did_you_mean, shown
 from warehouse.pruning import Between
 
 if TYPE_CHECKING:
@@ -202,6 +201,4 @@ def _need(read: Reader, name: str) -> None:
     known = [row["name"] for row in found]
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else None
-    raise NotFoundError(f"no score {shown(name)} is declared or seen", hint=hint)
+    raise NotFoundError(f"no score {shown(name)} is declared or seen", hint=did_you_mean(name, known))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from queries.experiments.metrics import QUERY, RUN, run_metric
 from queries.experiments.options import Options, merged, named
-from warehouse.errors import InputError, NotFoundError, shown
+from warehouse.errors import InputError, NotFoundError, did_you_mean, shown
 from warehouse.options import Guardrail
 
 if TYPE_CHECKING:
@@ -127,10 +126,8 @@ def _declaration(ask: Asker, name: str) -> dict[str, object]:
     """Return the declared options of an experiment; none when it was only seen."""
     found = ask(_DECLARATION, name)
     if not found:
-        near = difflib.get_close_matches(name, [row["name"] for row in ask(_NAMES)], n=1)
-        raise NotFoundError(
-            f"no experiment {shown(name)} is declared or seen", hint=f"did you mean {near[0]!r}?" if near else None
-        )
+        hint = did_you_mean(name, [row["name"] for row in ask(_NAMES)])
+        raise NotFoundError(f"no experiment {shown(name)} is declared or seen", hint=hint)
     (row,) = found
     if not row["declared"]:
         return {}

@@ -46,6 +46,9 @@ _CODES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 
+UNSAID = "the engine could not finish the query"
+"""What a caller is told of an error that speaks of the machine; the whole is for the server's log."""
+
 _HIDDEN_KINDS = (
     "INTERNAL",
     "FATAL",
@@ -78,7 +81,7 @@ def engine_error(message: str, sql: str | None = None) -> QueryError:
     elif code == "timeout":
         text, hint = "the query took too long", "read fewer days or columns, or aggregate earlier"
     elif kind and kind["kind"].startswith(_HIDDEN_KINDS):
-        text, hint = "the engine could not finish the query", None
+        text, hint = UNSAID, None
     else:
         text, hint = _text(message), _hint(message, code)
     return QueryError(text, code=code, hint=hint, line=line, col=col)

@@ -173,7 +173,7 @@ def test_a_tile_that_fails_does_not_take_the_others_along(filled: Server) -> Non
     part = {"HX-Request": "true"}
     gone, here = (filled.http.get(f"/dashboards/half/tiles/{n}", headers=part) for n in range(2))
     assert (200, 200) == (gone.status_code, here.status_code)
-    assert "tiles[0] ('gone'): no query is saved as 'short'" in Document(gone.text).words
+    assert "tiles[0] ('gone'): there is no query 'short'" in Document(gone.text).words
     assert "7" in Document(here.text).all("td")[0].words
     late = filled.http.get("/dashboards/half/tiles/1?from=2026-09-02&to=2026-09-01", headers=part)
     assert "must be after from" in Document(late.text).words

@@ -162,7 +162,7 @@ TILES: dict[str, tuple[dict[str, Any], str, str, int | None]] = {
     "no SQL": ({"sql": "SELECT FROM WHERE"}, "syntax", "tiles[1] ('bad'): ", 1),
     "a value for nothing": ({"sql": "SELECT 1", "params": {"a": 1}}, "bad_parameter", "parameter 'a'", 1),
     "a value too few": ({"sql": "SELECT $a"}, "bad_parameter", "parameter 'a' has no value", 1),
-    "a query that is not there": ({"query": "gone"}, "bad_parameter", "no query is saved as 'gone'", None),
+    "a query that is not there": ({"query": "gone"}, "bad_parameter", "there is no query 'gone'", None),
     "a column that is not there": (
         {"sql": "SELECT 1 AS a, 2 AS b", "show": "chart", "mark": "bar", "x": "a", "y": "c"},
         "bad_parameter",
