@@ -43,8 +43,10 @@ peers: ## OpenTelemetry beside Phoenix and MLflow (installed under benchmarks/da
 	@scripts/setup.sh tests
 	@$(BIN)/python -m benchmarks.otlp $(PEERS)
 
-soak: ## kill -9 the server's processes 200 times under load, then a trace of a million spans; SOAK="--seed N" repeats
+soak: ## the long tests, 200 kills -9 under load, a trace of a million spans, an hour; SOAK="--seed N" repeats the kills
 	@scripts/setup.sh tests
+	@$(BIN)/python -m pytest -n auto --dist loadscope -m long
+	@$(BIN)/python -m pytest -n auto --dist loadscope --hypothesis-profile=long tests/warehouse tests/queries tests/ingest
 	@$(BIN)/python -m tests.soak $(SOAK)
 	@$(BIN)/python -m tests.api.test_otlp_bad_input --spans 1000000
 

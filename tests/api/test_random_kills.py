@@ -9,7 +9,7 @@ from tests.soak import run
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS, SEED = 8, 3
+KILLS, SEED = 4, 3
 
 
 def test_killed_at_random_under_load(tmp_path: Path) -> None:

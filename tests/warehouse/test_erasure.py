@@ -314,8 +314,9 @@ def killed_at(paths: Any, clock: Callable[[], int], at: int, *, before: bool) ->
     return False
 
 
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_killed_at_any_change_it_goes_on(tmp_path: Path, *, before: bool) -> None:
+def test_killed_at_any_change_it_goes_on(tmp_path: Path, *, before: bool, every: int) -> None:
     """Killed before or after each change on disk of each step, a restart ends with the same answers and clean bytes."""
     at = 0
     while True:
@@ -332,7 +333,7 @@ def test_killed_at_any_change_it_goes_on(tmp_path: Path, *, before: bool) -> Non
             assert "done" == finish(warehouse).stage
             assert expected == base(answers(warehouse))
             assert [] == left_of(warehouse.paths.root, WORDS[RUN])
-        at += 1
+        at += every
     assert at > 10
 
 

@@ -55,7 +55,7 @@ run_records = st.lists(
 )
 """Records of one run, no two of one version: ties are excepted by the design."""
 
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @SLOW

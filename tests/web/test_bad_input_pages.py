@@ -226,7 +226,11 @@ def hostile_trace(words: str) -> bytes:
     return msgspec.json.encode({"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": [span]}]}]})
 
 
-@pytest.fixture(scope="module", params=[ATTACK, LINK, HIDDEN], ids=["markup", "a script's address", "hidden marks"])
+@pytest.fixture(
+    scope="module",
+    params=[ATTACK, pytest.param(LINK, marks=pytest.mark.long), HIDDEN],
+    ids=["markup", "a script's address", "hidden marks"],
+)
 def attacked(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[tuple[Server, str]]:
     """A server whose every field says the same hostile words, and these."""
     needs_the_build()

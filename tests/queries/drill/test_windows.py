@@ -23,7 +23,7 @@ SENT = st.lists(st.tuples(TIMES, TIMES, TIMES, st.booleans()), min_size=1, max_s
 """When each run was asked for, began and ended, and whether a file ends with it."""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=SENT, order=st.sampled_from(["newest", "oldest"]), limit=st.integers(1, 5), window=st.sampled_from([1, 4]))
 def test_windows_leave_no_run_out(  # noqa: PLR0917 - two fixtures and what is drawn
     tmp_path_factory: pytest.TempPathFactory,
