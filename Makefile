@@ -36,6 +36,7 @@ bench: ## measure beside raw DuckDB and SQLite in the same run
 	@$(BIN)/python -m benchmarks.warehouse
 	@$(BIN)/python -m benchmarks.queries
 	@$(BIN)/python -m benchmarks.report
+	@$(BIN)/python -m benchmarks.notebook
 	@$(BIN)/python -m benchmarks.client
 	@$(BIN)/python -m benchmarks.pages --only lists
 

@@ -77,10 +77,11 @@ def kept(manifest: Manifest) -> list[Kept]:
 
 def found(manifest: Manifest, name: str, version: int | None = None) -> Kept:
     """Return a dashboard, the newest when no version is given; raises NotFoundError with the nearest name."""
-    if name in SHIPPED and (version == AS_SHIPPED or manifest.object(KIND, name) is None):
-        if version not in (None, AS_SHIPPED):
+    if name in SHIPPED and manifest.object(KIND, name, version) is None:
+        if version in (None, AS_SHIPPED):
+            return _as_shipped(name)
+        if manifest.object(KIND, name) is None:
             raise NotFoundError(f"the dashboard {shown(name)} has no version {version}, the newest is {AS_SHIPPED}")
-        return _as_shipped(name)
     return _saved(named.found(manifest, KIND, name, version, also=SHIPPED))
 
 

@@ -47,7 +47,10 @@ MAX_BACKFILL = 100
 
 MAX_EDITIONS = 1000
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; sandbox"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'self'; sandbox"
+)
 """Of an edition's page, which a notebook wrote: no script, nothing from elsewhere, and no part in this site."""
 
 _FILES = {

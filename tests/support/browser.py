@@ -44,11 +44,12 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
 
 
-def visit(url: str) -> Visit:
-    """Open an address and return what came of it."""
+def visit(url: str, *, offline: bool = False) -> Visit:
+    """Open an address and return what came of it; `offline` as if the network was cut."""
+    cut = ["--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"] if offline else []
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "net.json"
-        done = _run("--enable-logging=stderr", f"--log-net-log={log}", "--dump-dom", url)
+        done = _run("--enable-logging=stderr", f"--log-net-log={log}", *cut, "--dump-dom", url)
         text = log.read_text()
     # The log's last brackets are missing when the browser is quick, so its addresses are read as text.
     urls: list[str] = re.findall(r'"url":"((?:https?|wss?)://[^"]+)"', text)

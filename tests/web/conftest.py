@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from api.demo.traces import traces
-from api.demo.traffic import declarations, traffic
 from tests.support.browser import CHROMIUM
+from tests.support.demo import send_demo
 from tests.support.server import Server, serving
 from tests.web.browsing import Visit
 from tests.web.built import needs_chromium, needs_the_build
+from tests.web.world import make_an_edition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-BATCH = 5_000
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that holds what `upshot demo` makes."""
     needs_the_build()
-    now = dt.datetime.now(dt.UTC)
     with serving(tmp_path_factory.mktemp("web") / "data") as server:
-        for kind, name, body in declarations(now):
-            assert server.http.put(f"/v1/{kind}/{quote(name, safe='')}", json=body).is_success
-        records = list(traffic(now=now))
-        source = iter(records)
-        while batch := list(itertools.islice(source, BATCH)):
-            assert [] == server.ingest(batch)["rejected"]
-        for body in traces(records):
-            headers = {"content-type": "application/json"}
-            assert {} == server.http.post("/v1/traces", content=body, headers=headers).json()
+        send_demo(server, dt.datetime.now(dt.UTC))
+        make_an_edition(server, "What a notebook says")
         yield server
 
 

@@ -13,7 +13,7 @@ from tests.support.rows import NOW
 from tests.support.server import Server, serving
 from tests.web.browsing import Visit
 from tests.web.built import needs_the_build
-from tests.web.world import PAGES, addresses, opened
+from tests.web.world import PAGES, addresses, make_an_edition, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -249,6 +249,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
         ):
             answer = server.http.put(f"/v1/{path}", json=body)
             assert answer.is_success, answer.text
+        make_an_edition(server, words)
         yield server, words
 
 

@@ -11,6 +11,9 @@ from playwright.sync_api import expect
 
 from api.pages.drill import run_path, score_path, session_path, trace_path
 from api.pages.render import experiment_path
+from api.pages.reports import report_path
+from tests.api.reports.test_reports_api import put, run
+from tests.api.reports.workers import notebook
 from tests.support.command import ROOT
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ FIXED = {
 }
 """Pages that every server has."""
 
-PAGES = (*FIXED, "report", "session", "run", "trace", "score", "dashboard")
+PAGES = (*FIXED, "report", "session", "run", "trace", "score", "dashboard", "notebook", "edition")
 """Every page that a server has that knows something of everything."""
 
 
@@ -47,7 +50,20 @@ def addresses(server: Server) -> dict[str, str]:
         found["score"] = score_path(scores[0]["name"])
     if dashboards := server.http.get("/v1/dashboards").json().get("dashboards"):
         found["dashboard"] = f"/dashboards/{quote(dashboards[0]['name'], safe='')}"
+    if notebooks := server.http.get("/v1/reports").json()["reports"]:
+        found["notebook"] = report_path(notebooks[0]["name"])
+        if newest := notebooks[0]["newest"]:
+            found["edition"] = report_path(notebooks[0]["name"], newest["id"])
     return found
+
+
+def make_an_edition(server: Server, words: str) -> None:
+    """Save a report that says some words everywhere, and run it."""
+    deliver = [{"to": "webhook", "url": "http://127.0.0.1:9/hook", "secret": "whsec_" + "QUFB" * 8}]
+    cells = notebook("import upshot", "upshot.fact(words, words)", "print(words)", parameters=f"words = {words!r}")
+    body = {"title": words, "description": words, "notebook": cells, "deliver": deliver, "params": {"words": words}}
+    put(server, "notebook", body)
+    assert "done" == run(server, "notebook")["status"]
 
 
 def opened(page: Page, address: str) -> Response:

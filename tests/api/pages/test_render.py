@@ -7,7 +7,7 @@ import hashlib
 import re
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from api.pages import account, drill, home, numbers, render, specs
 from api.pages import render as pages
+from api.pages import reports as report_pages
 from api.pages.frame import Frame, Period
 from queries.drill import bodies
 from tests.api.pages.documents import (
@@ -31,6 +32,7 @@ from tests.api.pages.documents import (
     without_numbers,
 )
 from tests.api.pages.made import made
+from warehouse.errors import InputError
 from warehouse.keys import KeyEntry
 
 ORIGIN = "http://127.0.0.1:8787"
@@ -131,6 +133,43 @@ def _drilled() -> dict[str, str]:
     }
 
 
+def _reported() -> dict[str, str]:
+    """Return the pages of reports, with everything that may be there, with little, and of attacks."""
+    at = made(str, name="at")
+    found = {
+        "reports, none": report_pages.reports(READER, []),
+        "reports of a reader": report_pages.reports(Frame(rights=frozenset({"query"})), []),
+        "edition that waits": report_pages.edition(
+            READER, {"id": "e", "report": "r", "status": "waiting", "files": {}}
+        ),
+    }
+    for name, text, frame in (("", "a name", READER), (" of attacks", HOSTILE, STRANGE)):
+        schedule = {"cron": text, "timezone": text}
+        newest = {"id": "e1", "status": text, "known_at": at, "ended_at": at}
+        own = {"name": text, "title": text, "description": text, "version": 2, "next_at": at, "schedule": schedule}
+        whole = own | {"template": text, "params": {text: text}, "only_when_changed": True}
+        whole |= {"deliver": [{"to": "webhook", "url": text}, {"to": "email", "addresses": [text]}]}
+        changes = [{"name": text, "before": text, "after": text, "words": text}] * 2
+        edition = {"id": "e1", "report": text, "title": text, "status": "done", "known_at": at, "scheduled_for": at}
+        edition |= {"seconds": 1.5, "peak_mb": 300.0, "params": {text: text}, "changes": changes, "compared_with": "e0"}
+        edition |= {"files": {"report.html": f"/v1/reports/{quote(text, safe='')}/editions/e1/report.html"}}
+        failed = edition | {"status": "failed", "error": {"name": text, "message": text, "cell": 3, "source": text}}
+        same = edition | {"changes": [], "compared_with": "e0", "scheduled_for": None}
+        tried = {"at": at, "to": text, "attempt": 1, "outcome": text, "detail": text}
+        problem = InputError(text, hint=text)
+        given = {"name": text, "cron": text, "timezone": text, "template": text}
+        found |= {
+            f"reports{name}": report_pages.reports(frame, [own | {"newest": newest}, own | {"newest": None}]),
+            f"reports, refused{name}": report_pages.reports(frame, [own | {"newest": newest}], problem, given),
+            f"kept report{name}": report_pages.report(frame, whole, [edition, failed, same]),
+            f"kept report, new{name}": report_pages.report(frame, whole | {"schedule": None}, []),
+            f"edition{name}": report_pages.edition(frame, edition, [tried]),
+            f"edition that failed{name}": report_pages.edition(frame, failed),
+            f"edition of no change{name}": report_pages.edition(frame, same),
+        }
+    return found
+
+
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>a &lt; b</text></svg>'
 
 
@@ -145,6 +184,7 @@ def _every_page() -> dict[str, str]:
     attacks = [hostile(body) for body in reports]
     found = {
         **_drilled(),
+        **_reported(),
         "cards": _whole("".join(home.card(body["experiment"], body) for body in reports)),
         "cards of nulls": _whole("".join(home.card("x", body) for body in nulls)),
         "cards of attacks": _whole("".join(home.card(HOSTILE, body) for body in attacks)),
@@ -197,12 +237,15 @@ def test_a_page_is_one_well_formed_document(html: str) -> None:
 def test_a_page_keeps_a_strict_content_security_policy(html: str) -> None:
     """No inline script, style or handler; nothing is loaded but sheets and scripts of this server, from their files."""
     document = Document(html)
-    assert {"style", "img", "iframe", "object", "base"}.isdisjoint(e.tag for e in document.elements)
+    assert {"style", "img", "object", "base"}.isdisjoint(e.tag for e in document.elements)
+    for frame in document.all("iframe"):  # of an edition, whose answer has a policy of its own
+        assert frame.attributes["sandbox"] is None  # no word in it: nothing is allowed
+        assert re.fullmatch(r"/v1/reports/[^/]+/editions/e1/report\.html", frame.attributes["src"] or "")
     for element in document.elements:
         assert not [
             name for name in element.attributes if name.startswith(("on", "hx-on")) or name in {"style", "srcset"}
         ]
-        assert "src" not in element.attributes or element.tag == "script"
+        assert "src" not in element.attributes or element.tag in ("script", "iframe")
     for script in document.all("script"):
         assert ("module", "") == (script.attributes["type"], script.words)
         assert re.fullmatch(r"/static/built/[\w-]+\.js", script.attributes["src"] or "")
