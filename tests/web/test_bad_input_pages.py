@@ -289,7 +289,9 @@ def test_hostile_words_are_only_words(context: BrowserContext, attacked: tuple[S
 
 _INJECTED = """() => [
     ...(window.hit === undefined ? [] : ["a script ran"]),
-    ...[...document.querySelectorAll("img, script:not([src]), [onerror], [onload], [onclick], iframe, object, base")],
+    ...[...document.querySelectorAll("img, script:not([src]), [onerror], [onload], [onclick], object, base")],
+    ...[...document.querySelectorAll("iframe")].filter((one) => one.getAttribute("sandbox") !== "" ||
+        !/^\\/v1\\/reports\\/notebook\\/editions\\/[\\w-]+\\/report.html$/.test(one.getAttribute("src"))),
     ...[...document.querySelectorAll("a[href], form[action]")].filter((one) =>
         !["http:", "https:"].includes(new URL(one.getAttribute("href") ?? one.action, location.href).protocol)),
 ].map((one) => one.outerHTML?.slice(0, 200) ?? one)"""
