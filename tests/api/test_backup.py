@@ -122,6 +122,7 @@ def test_a_missing_file_is_named_to_the_question_that_needs_it(tmp_path: Path) -
         assert [[50]] == server.ask("SELECT count(*) FROM runs")
 
 
+@pytest.mark.long
 def test_a_foreign_file_is_in_the_servers_log_at_its_start(tmp_path: Path) -> None:
     """By its path, once; it is neither read nor removed."""
     data = tmp_path / "data"

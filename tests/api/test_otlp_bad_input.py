@@ -662,6 +662,7 @@ def export_to(server: Grpc, kind: str, number: int) -> bool:
     return post(server.server, body, "/v1/logs").status_code == 200
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_of_json_and_of_scores_survives_a_kill(tmp_path: Path) -> None:
     """Kill -9 while senders send JSON in packed chunks, and results in protobuf and over gRPC: all that got a 200."""
     acknowledged: list[tuple[str, int]] = []

@@ -107,6 +107,7 @@ def send(server: Grpc, transport: str, request: Any, headers: dict[str, str]) ->
     assert 200 == answer.status_code, answer.text
 
 
+@pytest.mark.long
 def test_large_requests_are_the_rows_of_small_ones(tmp_path: Path) -> None:
     """Over every transport: spans that came one by one, and those that workers decoded together, are equal."""
     (tmp_path / "prices.toml").write_text(PRICES)

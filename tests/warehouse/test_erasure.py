@@ -110,7 +110,7 @@ def test_sessions_forget_the_erased_run(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)
-@pytest.mark.parametrize("done", [False, True], ids=["hidden", "done"])
+@pytest.mark.parametrize("done", [pytest.param(False, marks=pytest.mark.long), True], ids=["hidden", "done"])
 def test_late_retries_stay_out(warehouse: Warehouse, subject: Subject, *, done: bool) -> None:
     """Everything sent again changes nothing: not in the log's tail, not when sealed, before and after the rewriting."""
     land(warehouse, world())
@@ -314,7 +314,7 @@ def killed_at(paths: Any, clock: Callable[[], int], at: int, *, before: bool) ->
     return False
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_killed_at_any_change_it_goes_on(tmp_path: Path, *, before: bool, every: int) -> None:
     """Killed before or after each change on disk of each step, a restart ends with the same answers and clean bytes."""

@@ -154,7 +154,7 @@ def _reported() -> dict[str, str]:
         edition |= {"seconds": 1.5, "peak_mb": 300.0, "params": {text: text}, "changes": changes, "compared_with": "e0"}
         edition |= {"files": {"report.html": f"/v1/reports/{quote(text, safe='')}/editions/e1/report.html"}}
         failed = edition | {"status": "failed", "error": {"name": text, "message": text, "cell": 3, "source": text}}
-        same = edition | {"changes": [], "compared_with": "e0", "scheduled_for": None}
+        same: dict[str, Any] = edition | {"changes": [], "compared_with": "e0", "scheduled_for": None}
         tried = {"at": at, "to": text, "attempt": 1, "outcome": text, "detail": text}
         problem = InputError(text, hint=text)
         given = {"name": text, "cron": text, "timezone": text, "template": text}

@@ -240,6 +240,7 @@ def test_a_report_that_is_gone_is_dropped(folder: Folder) -> None:
         assert wait_for(lambda: not asking.Asking(folder.places.asked).all(), 30)
 
 
+@pytest.mark.long
 def test_two_notebooks_run_at_once_and_no_more(folder: Folder) -> None:
     """Of four runs two are going on while the others wait."""
     folder.put("r", notebook=SLOW)

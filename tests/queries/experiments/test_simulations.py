@@ -22,7 +22,7 @@ from tests.simulate.traffic import Traffic
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from _pytest.mark import ParameterSet
+    from _pytest.mark import MarkDecorator, ParameterSet
 
 SEED = 5
 
@@ -43,17 +43,18 @@ FALSE: dict[str, tuple[int, str]] = {
 POWER = {"some": 300, "alike_per_unit": 300, "shares": 300, "daily": 40}
 
 
+def _long(name: str) -> tuple[MarkDecorator, ...]:
+    """Return the mark of cases that take several seconds each."""
+    return (pytest.mark.long,) if name in {"daily", "late_unknown", "alike_per_unit"} else ()
+
+
 def _with_misses(names: Iterable[str], **missed: str) -> list[ParameterSet]:
     """Return parameters, those that the shipped rule is known to miss marked: they fail once it no longer does."""
-    return [
-        pytest.param(
-            name, marks=pytest.mark.xfail(raises=AssertionError, reason=missed[name]) if name in missed else ()
-        )
-        for name in names
-    ]
+    failing = {name: pytest.mark.xfail(raises=AssertionError, reason=why) for name, why in missed.items()}
+    return [pytest.param(name, marks=(failing[name],) if name in failing else _long(name)) for name in names]
 
 
-@pytest.mark.parametrize("name", FALSE)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_long(name)) for name in FALSE])
 def test_false_winners_keep_to_the_bound(name: str) -> None:
     """Without an effect the report names a winner in at most 5.5 %; the usual rule, on the same data, in more."""
     trials, planted = FALSE[name]
@@ -111,7 +112,7 @@ def as_rows(traffic: Traffic) -> Workspace:
 
 
 @pytest.mark.parametrize("name", ["late", "late_unknown"])
-@pytest.mark.parametrize("day", [9, 14, 19, 21])
+@pytest.mark.parametrize("day", [9, *(pytest.param(day, marks=pytest.mark.long) for day in (14, 19)), 21])
 def test_a_simulated_look_is_the_report_of_the_same_rows(name: str, day: int) -> None:
     """SQL over the rows of a simulated experiment and the simulation's arrays tell the same, cut and frozen alike."""
     case = CASES[name]
