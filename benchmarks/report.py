@@ -14,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from benchmarks.measure import Figures, rounds
 from benchmarks.records import DATA
-from tests.support.server import serving
+from tests.support.server import Server, serving
 from warehouse.clock import system_clock
 from warehouse.compaction import Compactor
 from warehouse.directory import make_workspace, open_directory
@@ -33,6 +33,9 @@ from warehouse.schema import FILE
 from warehouse.sealing import Limits, Sealer
 from warehouse.upkeep import unlink
 from warehouse.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DAYS = 10
 START_US = 1_788_220_800_000_000
@@ -187,47 +190,58 @@ def beside_gbstats(figures: Figures, con: duckdb.DuckDBPyConnection, made: dict[
     figures.add("largest difference of its p to ours", apart, "")
 
 
-def main() -> None:
-    """Measure, print each figure beside its peer's, write them as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scores", type=int, default=20_000_000)
+def arguments(about: str, scores: int) -> argparse.Namespace:
+    """Return what the command line says of the data and of the figures."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--scores", type=int, default=scores)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="make the data here and keep it, or use what is there")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
-    given = parser.parse_args()
-    figures = Figures()
-    with tempfile.TemporaryDirectory() if given.keep is None else nullcontext(given.keep) as folder:
+    return parser.parse_args()
+
+
+@contextmanager
+def declared(keep: Path | None, scores: int) -> Iterator[tuple[Server, duckdb.DuckDBPyConnection]]:
+    """Make the data unless it is there; yield a server over it that knows the experiment, and DuckDB over its files."""
+    with tempfile.TemporaryDirectory() if keep is None else nullcontext(keep) as folder:
         data = Path(folder) / "data"
         if not data.exists():
-            fill(data, given.scores)
+            fill(data, scores)
         with serving(data, "--log-level", "warning") as server:
             server.http.timeout = 600
             server.http.put("/v1/experiments/e", json=DECLARED).raise_for_status()
-            con = raw(data)
-            looks = iter(range(1, 1_000))
+            yield server, raw(data)
 
-            def report() -> Any:
-                answer = server.http.get("/v1/experiments/e/report", params={"alpha": f"0.0{next(looks):03}5"})
-                answer.raise_for_status()
-                return answer.json()
 
-            def aggregates() -> Any:
-                return [con.sql(RAW.format(score=score)).fetchall() for score in SCORES]
+def main() -> None:
+    """Measure, print each figure beside its peer's, write them as JSON."""
+    given = arguments(__doc__ or "", 20_000_000)
+    figures = Figures()
+    with declared(given.keep, given.scores) as (server, con):
+        looks = iter(range(1, 1_000))
 
-            ours, theirs = rounds((report, aggregates), given.rounds)
-            million = f"{given.scores / 1e6:g} M scores, {UNITS:,} units"
-            figures.add(
-                f"report, {million}, median", statistics.median(ours), "s",
-                "its aggregates in raw DuckDB", statistics.median(theirs),
-            )  # fmt: skip
-            made = server.http.get("/v1/experiments/e/report").raise_for_status().json()
-            beside_gbstats(figures, con, made)
-            again: list[float] = []
-            for _ in range(5):
-                began = time.perf_counter()
-                server.http.get("/v1/experiments/e/report").raise_for_status()
-                again.append(time.perf_counter() - began)
-            figures.add("the same report asked again", statistics.median(again) * 1e3, "ms")
+        def report() -> Any:
+            answer = server.http.get("/v1/experiments/e/report", params={"alpha": f"0.0{next(looks):03}5"})
+            answer.raise_for_status()
+            return answer.json()
+
+        def aggregates() -> Any:
+            return [con.sql(RAW.format(score=score)).fetchall() for score in SCORES]
+
+        ours, theirs = rounds((report, aggregates), given.rounds)
+        million = f"{given.scores / 1e6:g} M scores, {UNITS:,} units"
+        figures.add(
+            f"report, {million}, median", statistics.median(ours), "s",
+            "its aggregates in raw DuckDB", statistics.median(theirs),
+        )  # fmt: skip
+        made = server.http.get("/v1/experiments/e/report").raise_for_status().json()
+        beside_gbstats(figures, con, made)
+        again: list[float] = []
+        for _ in range(5):
+            began = time.perf_counter()
+            server.http.get("/v1/experiments/e/report").raise_for_status()
+            again.append(time.perf_counter() - began)
+        figures.add("the same report asked again", statistics.median(again) * 1e3, "ms")
     if given.json:
         given.json.write_text(json.dumps(figures.rows, indent=2))
 
