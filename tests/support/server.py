@@ -31,6 +31,11 @@ class Server:
     data: Path
     http: httpx.Client
 
+    @property
+    def log(self) -> str:
+        """What the server logged so far."""
+        return (self.data.parent / f"{self.data.name}.log").read_text()
+
     def ingest(self, records: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Send records as NDJSON and return the answer, whatever its status."""
         body = b"\n".join(msgspec.json.encode(record) for record in records)
