@@ -13,9 +13,9 @@ setup: ## install upshot into .venv (quick when nothing changed)
 demo: setup ## start the demo: realistic agent traffic, verdicts, a page
 	@$(BIN)/upshot demo
 
-PYTEST ?= -n $(shell expr $$(nproc) \* 3 / 2) --dist loadscope
+PYTEST ?= -n $(shell expr $$(nproc) \* 2) --dist loadscope --no-loadscope-reorder
 
-test: ## install what the tests need and run them, three at once on two cores (many wait); PYTEST="-k name" for some
+test: ## install what the tests need and run them, two at once on each core (many wait); PYTEST="-k name" for some
 	@scripts/setup.sh tests
 	@scripts/chromium.sh
 	@scripts/javascript.sh
@@ -46,8 +46,8 @@ peers: ## OpenTelemetry beside Phoenix and MLflow (installed under benchmarks/da
 
 soak: ## the long tests, 200 kills -9 under load, a trace of a million spans, an hour; SOAK="--seed N" repeats the kills
 	@scripts/setup.sh tests
-	@$(BIN)/python -m pytest -n auto --dist loadscope -m long
-	@$(BIN)/python -m pytest -n auto --dist loadscope --hypothesis-profile=long tests/warehouse tests/queries tests/ingest
+	@$(BIN)/python -m pytest $(PYTEST) -m long
+	@$(BIN)/python -m pytest $(PYTEST) --hypothesis-profile=long tests/warehouse tests/queries tests/ingest
 	@$(BIN)/python -m tests.soak $(SOAK)
 	@$(BIN)/python -m tests.api.test_otlp_bad_input --spans 1000000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +13,26 @@ from tests.support.rows import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("long", deadline=None, max_examples=400)
 settings.load_profile("quick")
+
+
+_LONG_FIRST = ("api/reports", "web", "api", "client", "warehouse")
+"""Folders whose modules wait for processes and browsers, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take long, so that at the end no worker is alone with one."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.relative_to(Path(__file__).parent).as_posix()
+        return next((at for at, name in enumerate(_LONG_FIRST) if folder == name), len(_LONG_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)

@@ -100,6 +100,7 @@ def test_the_doctor_names_and_mends_from_the_command_line(tmp_path: Path) -> Non
         assert [[50]] == server.ask("SELECT count(*) FROM scores")
 
 
+@pytest.mark.long
 def test_a_missing_file_is_named_to_the_question_that_needs_it(tmp_path: Path) -> None:
     """Others are answered; the server starts. Once the file is back and the doctor has looked, everything is."""
     data = tmp_path / "data"

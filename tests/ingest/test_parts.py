@@ -93,7 +93,7 @@ def test_two_records_on_one_line_are_none(first: bytes) -> None:
     assert "malformed" in {no.code for no in found.rejected}
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(bodies(), st.data())
 def test_cut_anywhere_it_is_the_same(body: bytes, data: st.DataObject) -> None:
     """Wherever lines are cut apart, every table has the same rows in the same order, every record the same verdict."""

@@ -61,7 +61,13 @@ def check_restart(root: Path, requests: list[Request]) -> None:
         assert [] == list(manifest.check())
 
 
-@pytest.mark.parametrize("number", range(len(RUNS)), ids=[f"{point.name} {call}" for point, call in RUNS])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, id=f"{point.name} {call}", marks=pytest.mark.long if call > 1 else ())
+        for number, (point, call) in enumerate(RUNS)
+    ],
+)
 def test_killed_at_a_step_it_keeps_every_row_once(loaded: Path, nursery: Nursery, tmp_path: Path, number: int) -> None:
     """0 lost, 0 doubled, the oracle's answers, and no file that the manifest does not name."""
     root = tmp_path / "data"

@@ -109,8 +109,14 @@ def test_sessions_forget_the_erased_run(warehouse: Warehouse) -> None:
     assert [("t-8", 1), ("t-9", 1)] == warehouse.ask(counts)
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind)
-@pytest.mark.parametrize("done", [pytest.param(False, marks=pytest.mark.long), True], ids=["hidden", "done"])
+@pytest.mark.parametrize(
+    ("subject", "done"),
+    [
+        pytest.param(subject, done, id=f"{subject.kind} {when}", marks=() if when == "done" else pytest.mark.long)
+        for subject in SUBJECTS
+        for when, done in (("hidden", False), ("done", True))
+    ],
+)
 def test_late_retries_stay_out(warehouse: Warehouse, subject: Subject, *, done: bool) -> None:
     """Everything sent again changes nothing: not in the log's tail, not when sealed, before and after the rewriting."""
     land(warehouse, world())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,11 +24,22 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that holds what `upshot demo` makes."""
+    """A server that holds what `upshot demo` makes; the data is made once for all workers of xdist."""
     needs_the_build()
-    with serving(tmp_path_factory.mktemp("web") / "data") as server:
-        send_demo(server, dt.datetime.now(dt.UTC))
-        make_an_edition(server, "What a notebook says")
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "demo").exists():
+            made = tmp_path_factory.mktemp("made") / "data"
+            with serving(made) as server:
+                send_demo(server, dt.datetime.now(dt.UTC))
+                make_an_edition(server, "What a notebook says")
+                assert 0 == server.stop()
+            made.rename(shared / "demo")
+    data = tmp_path_factory.mktemp("web") / "data"
+    shutil.copytree(shared / "demo", data)
+    with serving(data) as server:
         yield server
 
 

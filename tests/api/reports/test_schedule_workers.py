@@ -112,6 +112,7 @@ def test_two_workers_fire_once(folder: Folder, database: str) -> None:
     assert {1} == set(ran(folder).values())
 
 
+@pytest.mark.long
 def test_a_worker_waits_for_the_one_before_it_and_then_takes_over(folder: Folder) -> None:
     """The second does nothing while the first lives; when that is killed in a run, it resumes the run."""
     folder.put("r", notebook=SLOW)

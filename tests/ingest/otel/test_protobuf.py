@@ -35,7 +35,7 @@ def test_requests_come_to_what_the_plain_loop_makes_of_them(first: int) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_damaged_requests_have_the_same_outcome(seed: int) -> None:
     """Either both routes refuse a body, as malformed, or both make the same of it."""
     body = Wire(seed).damaged()

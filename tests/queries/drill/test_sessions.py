@@ -102,7 +102,7 @@ def test_the_keys_there_are(known: Known) -> None:
     assert asked(known.warehouse, "sessions", limit=1, cursor=first.next).keys is None
 
 
-@pytest.mark.parametrize("limit", [2, 500])
+@pytest.mark.parametrize("limit", [pytest.param(2, marks=pytest.mark.long), 500])
 def test_a_session_is_a_timeline(known: Known, limit: int) -> None:
     """Its runs in the order of time, in pages, with the beginning of what went in."""
     runs = {run["id"]: run for run in known.world.of("run")}
