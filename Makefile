@@ -13,9 +13,9 @@ setup: ## install upshot into .venv (quick when nothing changed)
 demo: setup ## start the demo: realistic agent traffic, verdicts, a page
 	@$(BIN)/upshot demo
 
-PYTEST ?= -n $(shell expr $$(nproc) \* 2) --dist loadscope --no-loadscope-reorder
+PYTEST ?= -n $(shell expr $$(nproc) \* 3 / 2) --dist loadscope --no-loadscope-reorder
 
-test: ## install what the tests need and run them, two at once on each core (many wait); PYTEST="-k name" for some
+test: ## install what the tests need and run them, three at once on two cores (many wait); PYTEST="-k name" for some
 	@scripts/setup.sh tests
 	@scripts/chromium.sh
 	@scripts/javascript.sh

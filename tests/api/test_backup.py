@@ -69,6 +69,7 @@ def test_an_export_beside_a_running_server_is_served_again(tmp_path: Path) -> No
     assert b"is not empty" in again.stderr
 
 
+@pytest.mark.long
 def test_the_doctor_names_and_mends_from_the_command_line(tmp_path: Path) -> None:
     """Exit code 1 and the file's name, as a table and as JSON; after the repair 0, and the loss was said aloud."""
     data = tmp_path / "data"

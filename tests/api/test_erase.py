@@ -144,21 +144,24 @@ def test_only_an_admin_may(tmp_path: Path) -> None:
             assert server.http.request(method, path, json=body, headers=headers["admin"]).status_code in (200, 404)
 
 
-def test_days_are_set_and_shown(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("offline", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_days_are_set_and_shown(server: Server, tmp_path: Path, offline: bool) -> None:  # noqa: FBT001
     """`retain` shows the tables, sets and lifts the days of one, over HTTP as offline; bad ones are refused."""
-    data = tmp_path / "data"
-    with serving(data) as other:
-        other.stop()
-    for place in (("--url", server.url), ("--data", str(data))):
-        assert 9 == upshot("retain", *place).stdout.count(b"for ever")
-        for words, days in ((("spans", "30"), 30), (("events", "7"), 7)):
-            shown = upshot("retain", *words, *place)
-            assert f"{words[0]} {days}" in " ".join(shown.stdout.decode().split())
-        assert 8 == upshot("retain", "spans", "off", *place).stdout.count(b"for ever")
-        for words in (("spans", "0"), ("spans", "x"), ("spans", "36501"), ("experiments", "5"), ("spans",)):
-            refused = upshot("retain", *words, *place)
-            assert (2, b"") == (refused.returncode, refused.stdout)
-        assert 9 == upshot("retain", "events", "off", *place).stdout.count(b"for ever")
+    place = ("--url", server.url)
+    if offline:
+        data = tmp_path / "data"
+        with serving(data) as other:
+            other.stop()
+        place = ("--data", str(data))
+    assert 9 == upshot("retain", *place).stdout.count(b"for ever")
+    for words, days in ((("spans", "30"), 30), (("events", "7"), 7)):
+        shown = upshot("retain", *words, *place)
+        assert f"{words[0]} {days}" in " ".join(shown.stdout.decode().split())
+    assert 8 == upshot("retain", "spans", "off", *place).stdout.count(b"for ever")
+    for words in (("spans", "0"), ("spans", "x"), ("spans", "36501"), ("experiments", "5"), ("spans",)):
+        refused = upshot("retain", *words, *place)
+        assert (2, b"") == (refused.returncode, refused.stdout)
+    assert 9 == upshot("retain", "events", "off", *place).stdout.count(b"for ever")
     assert {"days": {"runs": 90}} == server.http.put("/v1/retention", json={"runs": 90, "spans": None}).json()
     refused = server.http.put("/v1/retention", json={"runs": "soon"})
     assert (400, "bad_parameter") == (refused.status_code, refused.json()["error"]["code"])

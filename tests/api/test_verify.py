@@ -140,6 +140,7 @@ def test_a_changed_report_is_refused(served: Server, exported: Path, tmp_path: P
     assert b"the report was changed after it was made" in done.stderr
 
 
+@pytest.mark.long
 def test_other_data_is_told_by_its_differences(tmp_path: Path) -> None:
     """An export with one score more: exit 1, and what differs."""
     with holding(tmp_path / "data") as served:
