@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 from api.pages.drill import run_path, score_path, session_path, trace_path
 from api.pages.render import experiment_path
 from api.pages.reports import report_path
-from tests.api.reports.test_reports_api import put, run
 from tests.api.reports.workers import notebook
 from tests.support.command import ROOT
+from tests.support.reports import put, run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Response

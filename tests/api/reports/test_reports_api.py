@@ -15,6 +15,7 @@ from tests.api.reports.workers import alive, descendants, notebook
 from tests.api.test_error_shape import assert_error
 from tests.support.command import upshot
 from tests.support.crash import wait_for
+from tests.support.reports import ended, put, run
 from tests.support.server import Server, serving
 
 if TYPE_CHECKING:
@@ -32,32 +33,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("reports") / "data") as running:
         put(running, "double", DOUBLE)
         yield running
-
-
-def put(server: Server, name: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Save a report and return the answer."""
-    response = server.http.put(f"/v1/reports/{name}", json=body)
-    assert response.is_success, response.text
-    return response.json()
-
-
-def run(server: Server, name: str, **params: Any) -> dict[str, Any]:
-    """Run a report and return its edition."""
-    asked = server.http.post(f"/v1/reports/{name}/run", json={"params": params})
-    assert 202 == asked.status_code, asked.text
-    return ended(server, asked.json()["place"])
-
-
-def ended(server: Server, place: str) -> dict[str, Any]:
-    """Return an edition once it is done or failed."""
-    found: dict[str, Any] = {}
-
-    def there() -> bool:
-        found.update(server.http.get(place).json())
-        return found["status"] in ("done", "failed")
-
-    assert wait_for(there, 120), found
-    return found
 
 
 def worker_of(server: Server) -> int | None:

@@ -20,11 +20,11 @@ from api.demo.truth import TRUTH
 from api.reports.definition import templates
 from tests.api.demo.reading import moment
 from tests.api.pages.documents import Document
-from tests.api.reports.test_reports_api import ended, put
 from tests.queries.cookbook.reading import Told, told
 from tests.support.browser import visit
 from tests.support.command import SHARED
 from tests.support.demo import send, send_demo
+from tests.support.reports import ended, put
 from tests.support.server import Server, serving
 
 if TYPE_CHECKING:
