@@ -18,6 +18,13 @@ EXAMPLES = "Example: upshot serve --data /var/lib/upshot --host 0.0.0.0 --port 8
 SHUTDOWN_SECONDS = 5
 """How long open requests may take to end at SIGTERM before they are cut off."""
 
+IDLE_SECONDS = 120
+"""How long a connection may wait for its next request.
+
+The side that sends must let go first: of a connection the server ends just as the next request leaves, the sender sees
+a reset and cannot know what was taken. A collector lets go after 90 s, load balancers after 60 to 75 s.
+"""
+
 
 def serve(
     data: Annotated[Path | None, typer.Option(help="Folder that holds everything; made when missing.")] = None,
@@ -47,6 +54,7 @@ def serve(
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_keep_alive=IDLE_SECONDS,
             server_header=False,
         )
     )

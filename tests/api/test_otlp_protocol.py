@@ -6,11 +6,13 @@ Answers are read by the stock messages of opentelemetry-proto and google.rpc.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import socket
 import time
 import zlib
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,6 +310,17 @@ def test_many_connections_at_once_are_normal(server: Server) -> None:
     assert [200] * 100 == asyncio.run(all_of_them())
     ids = ", ".join(f"'{trace_id(1500 + number).hex()}'" for number in range(100))
     assert [[300, 100]] == server.ask(f"SELECT count(*), count(DISTINCT trace_id) FROM spans WHERE trace_id IN ({ids})")
+
+
+def test_a_connection_waits_for_its_next_request(server: Server) -> None:
+    """Longer than the few seconds after which busy senders met a reset: the side that sends lets go first."""
+    with contextlib.closing(HTTPConnection(server.http.base_url.host, server.http.base_url.port)) as connection:
+        for seconds in (0, 7):
+            time.sleep(seconds)
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            answer.read()
+            assert 200 == answer.status
 
 
 @pytest.fixture(scope="module")

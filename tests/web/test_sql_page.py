@@ -254,6 +254,18 @@ def test_the_axes_can_be_chosen(visit: Visit) -> None:
     visit.page.wait_for_url("**color=a.b*")
 
 
+def test_the_last_choice_is_drawn(visit: Visit) -> None:
+    """A browser lets those that wait for one script go on in any order: an older chart is not drawn over a newer."""
+    visit.ask("SELECT status, function_id, app_id, count(*) AS n FROM runs GROUP BY ALL")
+    visit.page.route("**/static/built/part-*.js", lambda _: None)  # held back until it is unrouted
+    visit.page.click("#as-chart")
+    for name in ("app_id", "status", "function_id", "status", "app_id", "function_id"):
+        visit.page.get_by_label("Colour").select_option(name)
+    visit.page.unroute("**/static/built/part-*.js")
+    expect(visit.page.locator("#drawn svg .role-legend-title")).to_have_text("function_id")
+    assert 1 == visit.page.locator("#drawn svg").count()
+
+
 def test_a_shared_link_opened_anew_gives_the_same(visit: Visit, demo: Server, browser: Browser) -> None:
     """Query, parameters, limit, chart: another browser with the copied link shows them all."""
     visit.write("SELECT status, count(*) AS n FROM runs WHERE status <> $not GROUP BY ALL ORDER BY ALL")

@@ -245,7 +245,14 @@ function pretty(text: string): string {
 
 const MARK_NAMES = { line: "Line", bar: "Bars", point: "Scatter", histogram: "Histogram" } as const;
 
+/** Where charts are drawn: one place, so that each chart takes away the one before. */
+const canvas = element("div", { class: "canvas" });
+
+/** How many charts were asked for: an older one must not be drawn over a newer. */
+let charts = 0;
+
 async function showChart(answer: Result): Promise<void> {
+  const mine = ++charts;
   const wanted = drawing !== null && specification(answer, drawing) !== null ? drawing : guess(answer);
   if (wanted === null) {
     page.drawing.replaceChildren();
@@ -254,12 +261,12 @@ async function showChart(answer: Result): Promise<void> {
   }
   showDrawing(answer, wanted);
   const label = `${MARK_NAMES[wanted.mark]}: ${wanted.y ?? "rows"} by ${wanted.x}`;
-  const { draw } = await import("./draw");
-  const place = element("div", { class: "canvas" });
+  const { draw } = await import("./draw"); // of several that wait for it, any may go on first
+  if (mine !== charts) return;
   const cut = wanted.mark !== "histogram" && answer.rows > MARKS;
-  page.drawn.replaceChildren(place, ...(cut ? [element("p", { class: "muted small" }, `The first ${grouped(MARKS)} of ${grouped(answer.rows)} rows are drawn; aggregate to see all.`)] : []));
-  await draw(place, specification(answer, wanted) ?? {}, label);
-  page.drawn.dataset.drawn = wanted.mark;
+  page.drawn.replaceChildren(canvas, ...(cut ? [element("p", { class: "muted small" }, `The first ${grouped(MARKS)} of ${grouped(answer.rows)} rows are drawn; aggregate to see all.`)] : []));
+  await draw(canvas, specification(answer, wanted) ?? {}, label);
+  if (mine === charts) page.drawn.dataset.drawn = wanted.mark;
 }
 
 /** The selects beside the chart. */
