@@ -56,7 +56,8 @@ _MARGIN_SECONDS = 10.0
 """Processor time a question may take beside its deadline's, before the kernel ends the worker."""
 
 FRESH_US = 60_000_000
-"""A report asked again within the same minute over the same data is the same, its `as_of` with it."""
+"""A report asked again within the same minute over the same data is the same, its `as_of` with it; one with both
+clocks given is the same whenever it is asked."""
 
 SAID = 2_000
 """Characters of what the engine said that the log repeats."""
@@ -117,7 +118,8 @@ class Worker:
         known_at = known_at_of(ask.options)
         engine = self._snapshots.engine(past=known_at is not None)
         snapshot = _snapshot(engine)
-        asked = msgspec.structs.replace(ask, now=ask.now // FRESH_US)
+        pinned = {"as_of", "known_at"} <= ask.options.keys()
+        asked = msgspec.structs.replace(ask, now=0 if pinned else ask.now // FRESH_US)
         if (again := self._remembered.get(asked, snapshot)) is not None:
             return again
         cursor = engine.cursor(known_at=known_at)

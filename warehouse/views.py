@@ -33,16 +33,24 @@ def rows_known_then(table: FileTable) -> str:
 
     Of tables with history and one version a write (scores, assignments, declarations) the version that was current
     then; of other tables the rows first received by then, in their newest state.
+
+    The winner of all versions of a key is also the winner of those known then, if it was known then. So only keys
+    whose present row came later are looked for among what was superseded: a question about the past costs about what
+    one about the present does, not a window over every version there is.
     """
     rows = f'internal."{table.name}"'
     if table.history and table.merge != "fields":
+        keys = quoted(current_key(table))
         direction = "" if table.merge == "first" else " DESC"
         order = ", ".join(f'"{name}"{direction}' for name in (*table.order, "_arrival"))
         return (
-            f'SELECT * FROM {rows} WHERE "{table.received}" <= {THEN} '
-            f"QUALIFY row_number() OVER (PARTITION BY {quoted(current_key(table))} ORDER BY {order}) = 1"
+            f'SELECT * FROM {rows} WHERE _current AND "{table.received}" <= {THEN} UNION ALL '
+            f"(SELECT * FROM {rows} "
+            f'SEMI JOIN (SELECT {keys} FROM {rows} WHERE _current AND "{table.received}" > {THEN}) USING ({keys}) '
+            f'WHERE NOT _current AND "{table.received}" <= {THEN} '
+            f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1)"
         )
-    return f'SELECT * FROM {rows} WHERE _current AND coalesce(_first_received_at, "{table.received}") <= {THEN}'
+    return f"SELECT * FROM {rows} WHERE _current AND {_received_by(table)}"
 
 
 TRACED = "trace_runs"
@@ -64,7 +72,7 @@ def views_over_files(*, past: bool = False, traced: bool = True) -> dict[str, st
     attempts = FILE["step_attempts"]
     views["step_attempts"] = (
         f"SELECT {_columns(TABLE['step_attempts'], 'step_attempts')} FROM internal.step_attempts "
-        f"WHERE {_received_by(attempts, past=past)}"
+        f"WHERE {_received_by(attempts) if past else 'true'}"
     )
     views["score_history"] = _score_history(past=past)
     spans, run, trace = TABLE["spans"], "coalesce(run_id, trace_id)", ""
@@ -137,8 +145,10 @@ def _columns(table: PublicTable, source: str, more: Mapping[str, str] | None = N
     )
 
 
-def _received_by(table: FileTable, *, past: bool) -> str:
-    return f'coalesce(_first_received_at, "{table.received}") <= {THEN}' if past else "true"
+def _received_by(table: FileTable) -> str:
+    """Return the condition of rows of which something was known at `THEN`; as plain as can be, for it is estimated."""
+    first = f'coalesce(_first_received_at, "{table.received}")' if table.merge == "fields" else f'"{table.received}"'
+    return f"{first} <= {THEN}"
 
 
 def _score_history(*, past: bool) -> str:
@@ -150,7 +160,7 @@ def _score_history(*, past: bool) -> str:
         f"CASE WHEN newer IS NOT NULL THEN greatest(received_at, newer) END AS superseded_at "
         f"FROM (SELECT {columns}, _arrival AS version, min(received_at) OVER (PARTITION BY id ORDER BY ts, _arrival "
         f"ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS newer "
-        f"FROM internal.score_history WHERE {_received_by(scores, past=past)})"
+        f"FROM internal.score_history WHERE {_received_by(scores) if past else 'true'})"
     )
 
 

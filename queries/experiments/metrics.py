@@ -14,7 +14,6 @@ from queries.experiments.options import named
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from queries.experiments.options import Options
     from queries.experiments.statements import Put
 
 RUN, QUERY = "run:", "query:"
@@ -62,8 +61,8 @@ class Metric:
     """Its rows also have what the score says of its experiment and variant."""
 
 
-def metric(name: str | None, options: Options, as_of: int, queries: Mapping[str, str]) -> Metric:
-    """Return a metric by name, as of `as_of` and known at the options' `known_at`.
+def metric(name: str | None, as_of: int, queries: Mapping[str, str]) -> Metric:
+    """Return a metric by name, as of `as_of`.
 
     `queries` are the guarded texts of the saved queries that may be named.
 
@@ -74,7 +73,7 @@ def metric(name: str | None, options: Options, as_of: int, queries: Mapping[str,
         return Metric(_of_runs(run_metric(name), as_of))
     if name is not None and name.startswith(QUERY):
         return Metric(_of_query(queries[name.removeprefix(QUERY)], as_of))
-    return Metric(lambda put: _of_scores(name, options, as_of, put), is_score=True)
+    return Metric(lambda put: _of_scores(name, as_of, put), is_score=True)
 
 
 def run_metric(name: str) -> RunMetric:
@@ -85,29 +84,22 @@ def run_metric(name: str) -> RunMetric:
     return found
 
 
-def _of_scores(name: str | None, options: Options, as_of: int, put: Put) -> str:
-    """Return the run-level scores of a name: of each the newest version with `ts` by `as_of`, known at `known_at`.
+def _of_scores(name: str | None, as_of: int, put: Put) -> str:
+    """Return the run-level scores of a name: of each the newest version with `ts` by `as_of`.
 
-    Without `known_at` everything acknowledged is known, so a current score that happened by `as_of` is the newest such
-    version; only scores whose current version happened later need their history.
+    A current score that happened by `as_of` is the newest such version; only scores whose current version happened
+    later need their history. Their ids go through a list, which the engine estimates as one row: so it is them that it
+    holds in memory to look for, not the history.
     """
     columns = "run_id, value, ts AS happened_at, kind = 'boolean' AS is_boolean, experiment, variant"
-    newest = "QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, version DESC) = 1"
-    if options.origin("known_at") == "default":
-        return f"""
+    return f"""
     SELECT {columns} FROM scores WHERE {run_level(name, put)} AND ts <= make_timestamptz({put(as_of)})
     UNION ALL
     SELECT {columns} FROM (
         SELECT * FROM score_history
-        WHERE id IN (SELECT id FROM scores WHERE ts > make_timestamptz({put(as_of)}))
+        WHERE id IN (SELECT unnest(list(id)) FROM scores WHERE ts > make_timestamptz({put(as_of)}))
           AND ts <= make_timestamptz({put(as_of)})
-        {newest})
-    WHERE {run_level(name, put)}"""
-    return f"""
-    SELECT {columns} FROM (
-        SELECT * FROM score_history
-        WHERE ts <= make_timestamptz({put(as_of)}) AND received_at <= make_timestamptz({put(options.known_at)})
-        {newest})
+        QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, version DESC) = 1)
     WHERE {run_level(name, put)}"""
 
 

@@ -51,7 +51,8 @@ def report(  # noqa: PLR0917 - the contract of its callers
     """Return the report of an experiment.
 
     Args:
-        rows: runs trusted SQL on the workspace's snapshot, in one session, for it makes temporary tables.
+        rows: runs trusted SQL on the workspace's snapshot, as known at the request's `known_at`, in one session, for
+            it makes temporary tables.
         name: the experiment.
         request: options as text; they outrank the declared ones.
         now_us: microseconds since 1970; the default of `as_of` and `known_at`.
@@ -110,7 +111,7 @@ def _gathered(  # noqa: PLR0917 - as `report`
     queries = {query: saved_query(query) for query in sorted(named)}
 
     def of(score: str | None, as_of: int) -> Metric:
-        return metric(score, options, as_of, queries)
+        return metric(score, as_of, queries)
 
     where = None if options.where is None else check_where(options.where)
     question = Question(name, options, where, options.as_of, changing_weights=len(begun.recorded) > 1)

@@ -264,6 +264,8 @@ def test_known_at_is_pinned_by_the_environment(server: Server, monkeypatch: pyte
             pinned.experiments.report("prompt", score="solved")
         report = pinned.experiments.report("prompt", score="solved", known_at=after)
         assert 2099 == dt.datetime.fromisoformat(report.to_dict()["known_at"]).year
+        clocks = [other.experiments.report("prompt").to_dict()[clock] for clock in ("as_of", "known_at")]
+        assert [after, after] == [dt.datetime.fromisoformat(clock) for clock in clocks]
 
     async def asked() -> list[dict[str, Any]]:
         async with upshot.AsyncClient(server.url) as client:

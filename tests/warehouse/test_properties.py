@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from tests.support.history import send
 from tests.support.rows import NOW, Warehouse, assignment, batch, run, score, step
 from warehouse.compaction import Compactor
 from warehouse.engine import rows_of
-from warehouse.schema import FILES, FileTable
+from warehouse.schema import FILE, FILES, FileTable
 from warehouse.sqlite_manifest import SqliteManifest
 from warehouse.upkeep import unlink
 from warehouse.workspace import open_workspace
@@ -187,6 +188,39 @@ def test_compaction_changes_no_answer(sent: list[tuple[str, Row]], data: st.Data
             pass
         unlink(warehouse.workspace)
         assert before == answers(warehouse)
+
+
+@settings(SLOW, max_examples=10)
+@given(deliveries(), st.data())
+def test_the_past_is_the_best_of_what_was_known(sent: list[tuple[str, Row]], data: st.DataObject) -> None:
+    """Of each key, of the versions received by then, the winner by the table's own order: chosen here one by one."""
+    with tempfile.TemporaryDirectory() as folder, Warehouse(Path(folder)) as warehouse:
+        for table, row in sent:
+            warehouse.append(table, row)
+            what = data.draw(st.sampled_from(["nothing", "seal", "compact"]))
+            if what != "nothing":
+                warehouse.seal()
+            if what == "compact":
+                warehouse.compactor.compact(whole=True)
+        every = landed(warehouse)  # in order of arrival
+        for at in range(NOW - SECOND, NOW + 13 * SECOND, SECOND // 2):
+            then = dt.datetime.fromtimestamp(at / SECOND, dt.UTC)
+            best: dict[str, dict[Any, Row]] = {"score_history": {}, "assignments": {}}
+            for row in every["score_history"]:
+                before = best["score_history"].get(row["id"])
+                if row["received_at"] <= then and (before is None or row["ts"] >= before["ts"]):
+                    best["score_history"][row["id"]] = row
+            for row in every["assignments"]:
+                before = best["assignments"].get((row["run_id"], row["experiment"]))
+                earlier = before is None or (row["_implied"], row["ts"]) < (before["_implied"], before["ts"])
+                if row["received_at"] <= then and earlier:
+                    best["assignments"][row["run_id"], row["experiment"]] = row
+            cursor = warehouse.snapshots.engine(past=True).cursor(PUBLIC, known_at=at)
+            for table, wanted in best.items():
+                names = ", ".join(f'"{column.name}"' for column in FILE[table].columns)
+                found = rows_of(cursor, f"SELECT {names} FROM internal.current_{table} ORDER BY _arrival").to_pylist()
+                assert sorted(wanted.values(), key=every[table].index) == found
+            warehouse.snapshots.release()
 
 
 FINAL = (

@@ -118,7 +118,7 @@ class ReportData:
     def __init__(self, body: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         self._body = body
         # A chart asked for later is of the same moment.
-        self._options = {**options, "as_of": body["as_of"], "known_at": body["known_at"]}
+        self._options = {"as_of": body["as_of"], "known_at": body["known_at"], **options}
         self._charts: dict[tuple[str, str], Any] = {}
 
     @property
@@ -292,9 +292,14 @@ class AsyncReport(ReportData):
 
 
 def report_options(options: ReportOptions, known_at: str | int | None) -> dict[str, Any]:
-    """Return the options as they are sent: pinned to `known_at` unless they say another; raises ArgumentError."""
+    """Return the options as they are sent; raises ArgumentError.
+
+    For a pinned client it is that time now: unless they say others, both clocks stand there, so that a report asked
+    again is the same.
+    """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    given = {"known_at": known_at, **given}
+    if "known_at" not in given:
+        given = {"known_at": known_at, "as_of": known_at, **given}
     for name in ("since", "as_of", "known_at", "planned_end"):
         given[name] = moment(name, given.get(name))
     return {name: value for name, value in given.items() if value is not None}

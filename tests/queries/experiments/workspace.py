@@ -88,11 +88,16 @@ class Workspace:
             made = {"name": name, "kind": "numeric", "ts": START, "received_at": START, "version": self.versions, **row}
             history.append({"id": f"{made['run_id']}:{made['name']}", **made})
         self.insert("score_history", history)
+        self._know("infinity")
+
+    def _know(self, known_at: str) -> None:
+        """Let `scores` have the newest of each id by (ts, order) that was known at a time."""
         columns = ", ".join(f'"{column.name}"' for column in TABLE["scores"].columns)
         self.connection.execute("DELETE FROM scores")
         self.connection.execute(
-            f"INSERT INTO scores SELECT {columns} FROM score_history "
-            f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, version DESC) = 1"
+            f"INSERT INTO scores SELECT {columns} FROM score_history WHERE received_at <= ?::TIMESTAMPTZ "
+            f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, version DESC) = 1",
+            [known_at],
         )
 
     def fill(self, arms: Mapping[str, Sequence[Sequence[float | None]]], kind: str = "numeric") -> None:
@@ -110,7 +115,9 @@ class Workspace:
         self.score(scored)
 
     def report(self, name: str = "e", /, **request: str) -> dict[str, Any]:
-        """Return the report; every report must be JSON without NaN."""
+        """Return the report over what was known then; every report must be JSON without NaN."""
+        if known_at := request.get("known_at"):
+            self._know(known_at)
         made = report(self.rows, name, request, micros(NOW), "1.0", str, self.queries.__getitem__)
         json.dumps(made, allow_nan=False)
         return made
