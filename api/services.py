@@ -86,7 +86,7 @@ class Services:
         self.log(DEFAULT_WORKSPACE)
         self._keeper.start()
         await self.workers.start(DEFAULT_WORKSPACE)
-        self._warm = asyncio.create_task(self._start_decoders())
+        self._warm = asyncio.create_task(self._warm_up())
 
     def log(self, workspace: str) -> Log:
         """Return a workspace's log, making the workspace when it is new."""
@@ -130,11 +130,10 @@ class Services:
         finally:
             self._held_bytes -= held
 
-    async def _start_decoders(self) -> None:
-        """Start what large requests need, once there was an answer: whoever starts a server waits for that."""
+    async def _warm_up(self) -> None:
+        """Have a query worker ready, then start the report worker: whoever starts a server waits for the first."""
         with contextlib.suppress(UpshotError):
             await self.workers.ask(DEFAULT_WORKSPACE, Ask(kind="query", sql="SELECT 1"))
-        self.decoders.start()
         await self.reports.start(self.url)
 
     async def stop(self) -> None:

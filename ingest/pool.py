@@ -91,8 +91,8 @@ class Decoders:
         self._starting = threading.Lock()
         self._closed = False
 
-    def start(self) -> None:
-        """Start the workers ahead of the first large request; returns at once. Safe to call twice."""
+    def _start(self) -> None:
+        """Start the workers, with the first large request: who sends only small ones needs none. Returns at once."""
         with self._starting:
             if not self._threads and not self._closed:
                 for number in range(self._workers):
@@ -151,7 +151,7 @@ class Decoders:
 
         Cancelled before a worker has begun, it takes none of its time, and its body is let go of at once.
         """
-        self.start()
+        self._start()
         task = _Task(job, body, Future())
         task.future.add_done_callback(task.forget)
         with self._starting:

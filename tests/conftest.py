@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,15 @@ from tests.support.rows import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+gc.disable()  # thousands of tests are collected and stay: looking through them again and again takes seconds
+
+
+def pytest_collection_finish() -> None:
+    """Look only through what the tests themselves make."""
+    gc.freeze()
+    gc.enable()
 
 
 settings.register_profile("quick", deadline=None, max_examples=40)

@@ -259,7 +259,6 @@ class _Folder:
         make_workspace(paths, workspace)
         self._log = Log(open_workspace(paths.workspace(workspace)).manifest, system_clock)
         self._decoders = Decoders()
-        self._decoders.start()
         self._line = _InOrder()
         self._finished = threading.Event()
         self._keeper = threading.Thread(target=keeper.run, args=(paths, self._finished.wait))
