@@ -25,6 +25,11 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    """Let what was collected go as it would have."""
+    gc.unfreeze()
+
+
 settings.register_profile("quick", deadline=None, max_examples=40)
 settings.register_profile("long", deadline=None, max_examples=400)
 settings.load_profile("quick")
