@@ -135,8 +135,13 @@ class ReadEngine:
                 self._traced = not self._traced
                 self._views.clear()
             variables |= self._variables(own, self._wish(name, wishes, stored=stored))
-        for view in sorted(views):
-            self._create(view)
+        made_here = views_over_files(past=self._past, traced=self._traced).keys()
+        if new := sorted((views & made_here) - self._views):
+            # What makes a view opens its files: those that it was last given may be gone from the disk.
+            for name, value in variables.items():
+                self._con.execute(f'SET VARIABLE "{name}" = {value}')
+            for view in new:
+                self._create(view)
         for name, value in variables.items():
             if self._set.get(name) != value:  # setting one takes 0.3 ms
                 self._cursor.execute(f'SET VARIABLE "{name}" = {value}')

@@ -51,6 +51,29 @@ def files(warehouse: Warehouse) -> list[SealedFile]:
     return list(warehouse.workspace.manifest.read(None)[0].files)
 
 
+def test_a_view_asked_for_the_first_time_after_a_merge(warehouse: Warehouse) -> None:
+    """What an engine was given before is gone from the disk; a view that it makes now is over what there is now."""
+    for n in range(3):
+        warehouse.append("runs", run(f"r{n}", status="Completed", started_at=NOW))
+        warehouse.append("assignments", assignment(f"r{n}", "a", NOW))
+        warehouse.append("score_history", score(f"s{n}", 1.0, run_id=f"r{n}"))
+        warehouse.seal()
+    engines = (warehouse.snapshots.engine(), warehouse.snapshots.engine(past=True))
+    for known_at, engine in zip((None, NOW), engines, strict=True):
+        engine.cursor(frozenset({"runs", "assignments", "scores"}), known_at=known_at)
+    warehouse.snapshots.release()
+    while warehouse.compactor.compact(whole=True):
+        pass
+    assert unlink(warehouse.workspace) >= 3
+    for known_at in (None, NOW):
+        engine = warehouse.snapshots.engine(past=known_at is not None)
+        for view in ("scored_runs", "experiment_scores", "experiments", "score_history"):
+            assert [(1 if view == "experiments" else 3,)] == engine.cursor(
+                frozenset({view}), known_at=known_at
+            ).execute(f"SELECT count(*) FROM {view}").fetchall()
+    warehouse.snapshots.release()
+
+
 def test_merging_changes_no_answer_and_leaves_one_file_of_each_kind(warehouse: Warehouse) -> None:
     """After a whole compaction every table and day has one file of current and one of superseded rows, sorted."""
     fill(warehouse)

@@ -1,18 +1,23 @@
-"""Receivers of deliveries on this machine, with faults: HTTP servers, and what a delivery looks like."""
+"""Receivers of deliveries on this machine, with faults: HTTP and SMTP servers, and what a delivery looks like."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import email.policy
 import socket
 import struct
 import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from aiosmtpd.smtp import SMTP
 
 from api.reports.editions import Edition, Failure
 from api.reports.facts import Change, Fact
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message as Headers
     from pathlib import Path
+
+    from aiosmtpd.smtp import Envelope, Session
 
 PERMALINK = "http://127.0.0.1:8787/reports/weekly-winners/e1"
 
@@ -173,6 +180,63 @@ def raw_receiver(answer: bytes, *, reset: bool = True, first: bool = False, drip
         ended.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+        thread.join(10)
+
+
+@dataclass
+class Mailbox:
+    """What an SMTP server took, and what it answers: by recipient, one reply a try and the last one for ever."""
+
+    port: int = 0
+    rcpt: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    data: list[str] = field(default_factory=lambda: ["250 2.0.0 queued"])
+    taken: list[tuple[str, EmailMessage]] = field(default_factory=list[tuple[str, EmailMessage]])
+    encrypted: list[bool] = field(default_factory=list[bool])
+
+    async def handle_RCPT(  # noqa: N802 - the name aiosmtpd calls
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Answer RCPT TO."""
+        replies = self.rcpt.get(address, ["250 2.1.5 ok"])
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if reply.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return reply
+
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - the same
+        """Answer the end of a mail."""
+        reply = self.data.pop(0) if len(self.data) > 1 else self.data[0]
+        if reply.startswith("250"):
+            content = envelope.content
+            assert isinstance(content, bytes)
+            parsed = message_from_bytes(content, policy=email.policy.default)
+            assert isinstance(parsed, EmailMessage)
+            self.taken += [(to, parsed) for to in envelope.rcpt_tos]
+            self.encrypted.append(session.ssl is not None)
+        return reply
+
+
+@contextlib.contextmanager
+def mailbox(*, tls: ssl.SSLContext | None = None, **options: Any) -> Iterator[Mailbox]:
+    """Run an SMTP server on loopback; `tls`: from the first byte. Options are those of aiosmtpd's SMTP."""
+    box = Mailbox()
+    ready, over = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: SMTP(box, loop=loop, **options), "127.0.0.1", 0, ssl=tls)
+        async with server:
+            box.port = server.sockets[0].getsockname()[1]
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield box
+    finally:
+        over.set()
         thread.join(10)
 
 

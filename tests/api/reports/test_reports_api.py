@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.api.reports.receivers import mailbox
 from tests.api.reports.workers import alive, descendants, notebook
 from tests.api.test_error_shape import assert_error
 from tests.support.command import upshot
@@ -190,11 +191,19 @@ def test_only_admin_saves_and_runs(tmp_path: Path) -> None:
 
 
 def test_a_server_without_reports_has_no_worker_and_killed_ones_come_back(tmp_path: Path) -> None:
-    """None before the first report; a killed worker is replaced; with the server, however it ends, its worker ends."""
-    with serving(tmp_path / "data") as server:
+    """None before the first report; a killed worker is replaced; with the server, however it ends, its worker ends.
+
+    What is set of the server, its worker has too: a mail goes out by the one, as of the other.
+    """
+    mail = {"to": "email", "addresses": ["ada@example.com"]}
+    slow = {"title": "Slow", "notebook": notebook("import time", "time.sleep(2)"), "deliver": [mail]}
+    with (
+        mailbox() as box,
+        serving(tmp_path / "data", smtp_url=f"smtp://127.0.0.1:{box.port}", smtp_from="upshot@example.com") as server,
+    ):
         server.ask("SELECT 1")
         assert worker_of(server) is None
-        put(server, "slow", {"title": "Slow", "notebook": notebook("import time", "time.sleep(2)")})
+        put(server, "slow", slow)
         assert wait_for(lambda: worker_of(server) is not None, 20)
         before = worker_of(server)
         place = server.http.post("/v1/reports/slow/run").json()["place"]
@@ -202,6 +211,10 @@ def test_a_server_without_reports_has_no_worker_and_killed_ones_come_back(tmp_pa
         assert before is not None
         os.kill(before, signal.SIGKILL)
         assert "done" == ended(server, place)["status"]
+        assert wait_for(lambda: len(box.taken) == 1, 30)
+        to, sent = box.taken[0]
+        assert ("ada@example.com", "upshot@example.com") == (to, sent["from"])
+        assert server.url in sent.as_string()
         after = worker_of(server)
         assert after is not None and after != before
         server.kill()

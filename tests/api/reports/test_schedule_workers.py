@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -158,6 +160,49 @@ def test_killed_in_its_middle_a_run_is_resumed_once(folder: Folder) -> None:
     assert 2 == len(receiver.received)
     assert 2 == len({request.headers["webhook-id"] for request in receiver.received})
     assert [] == [path for path in (folder.places.editions / "default" / "r").iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.long
+def test_a_run_that_kills_its_worker_is_left_alone_and_others_go_on(folder: Folder) -> None:
+    """Killed in it again and again: it is taken up some times and then said to have failed; the next report runs."""
+    folder.put("r", notebook=SLOW)
+    folder.put("well")
+    edition = ask(folder, "r", seconds=600)
+    begun = 0
+    for _ in range(8):
+        with working(folder) as one:
+            if not wait_for(lambda pid=one.pid: len(descendants(pid)) >= 2, 30):
+                break
+            begun += 1
+    assert 6 == begun  # once, and five times after a kill
+    ask(folder, "well")
+    with working(folder):
+        assert wait_for(lambda: len(folder.editions.list("default", "well")) == 1, 60)
+        assert wait_for(lambda: _state(folder, edition) == "failed", 60)
+    failed = asking.Asking(folder.places.asked).get("default", "r", edition)
+    assert failed is not None and failed.error == "the worker was killed in it again and again"
+    assert [] == folder.editions.list("default", "r")
+
+
+@pytest.mark.long
+def test_the_queue_forgets_what_ended_long_ago(folder: Folder) -> None:
+    """Ninety days after it the queue knows nothing of a firing; its edition stays."""
+
+    def known() -> set[str]:
+        with contextlib.closing(sqlite3.connect(f"file:{folder.places.database}?mode=ro", uri=True)) as con:
+            return {status for (status,) in con.execute("SELECT status FROM workflow_status")}
+
+    folder.put("r")
+    ask(folder, "r")
+    with working(folder):
+        folder.wait("r", 1)
+        assert wait_for(lambda: known() == {"SUCCESS"}, 10)
+    with working(folder, days=89):
+        time.sleep(8)
+        assert known() == {"SUCCESS"}
+    with working(folder, days=91):
+        assert wait_for(lambda: not known(), 30)
+    assert 1 == len(folder.editions.list("default", "r"))
 
 
 def test_killed_while_a_delivery_is_tried_it_is_tried_again_with_its_key(folder: Folder) -> None:

@@ -1,7 +1,8 @@
 """A report worker in a process of its own, without a server: what it runs needs none.
 
-`python -m tests.api.reports.workers DATA NAME DATABASE WAITS`: with NAME `-` as `api.reports.worker` runs it, behind
-the lock of the data directory; with another name without the lock, as if it were on another machine.
+`python -m tests.api.reports.workers DATA NAME DATABASE WAITS DAYS`: with NAME `-` as `api.reports.worker` runs it,
+behind the lock of the data directory; with another name without the lock, as if it were on another machine. Its clock
+is DAYS ahead.
 """
 
 from __future__ import annotations
@@ -82,9 +83,11 @@ class Folder:
 
 
 @contextlib.contextmanager
-def working(folder: Folder, name: str = "-", database: str = "", waits: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def working(
+    folder: Folder, name: str = "-", database: str = "", waits: str = "", days: int = 0
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker, and kill it at the end; `waits` are its seconds between tries, instead of up to forty minutes."""
-    command = [sys.executable, "-m", "tests.api.reports.workers", str(folder.root), name, database, waits]
+    command = [sys.executable, "-m", "tests.api.reports.workers", str(folder.root), name, database, waits, str(days)]
     with (folder.root.parent / "workers.log").open("ab") as log:
         process = subprocess.Popen(command, stderr=log, start_new_session=True)
         try:
@@ -113,11 +116,12 @@ def alive(pid: int) -> bool:
 def _run() -> None:
     from api.reports import firing  # noqa: PLC0415 - not in the tests' own process: DBOS is one a process
 
-    root, name, database, waits = sys.argv[1:]
+    root, name, database, waits, days = sys.argv[1:]
     set_up_logs("info")
     if waits:
         firing.RETRY_SECONDS = tuple(map(float, waits.split(",")))  # pyright: ignore[reportAttributeAccessIssue]
-    work = Work(open_directory(Path(root)), URL, URL, NO_MEANS)
+    ahead = int(days) * 86_400_000_000
+    work = Work(open_directory(Path(root)), URL, URL, NO_MEANS, clock=lambda: system_clock() + ahead)
     database = worker.database_of(work, database)
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
