@@ -38,6 +38,8 @@ class Workspace:
 
     connection: duckdb.DuckDBPyConnection = field(default_factory=lambda: duckdb.connect(":memory:"))
     versions: int = 0
+    known: str = "infinity"
+    """Until when `scores` has what came; without a question's `known_at` all of it."""
     queries: dict[str, str] = field(default_factory=dict[str, str])
     """Saved queries by name."""
 
@@ -92,6 +94,7 @@ class Workspace:
 
     def _know(self, known_at: str) -> None:
         """Let `scores` have the newest of each id by (ts, order) that was known at a time."""
+        self.known = known_at
         columns = ", ".join(f'"{column.name}"' for column in TABLE["scores"].columns)
         self.connection.execute("DELETE FROM scores")
         self.connection.execute(
@@ -116,7 +119,7 @@ class Workspace:
 
     def report(self, name: str = "e", /, **request: str) -> dict[str, Any]:
         """Return the report over what was known then; every report must be JSON without NaN."""
-        if known_at := request.get("known_at"):
+        if self.known != (known_at := request.get("known_at", "infinity")):
             self._know(known_at)
         made = report(self.rows, name, request, micros(NOW), "1.0", str, self.queries.__getitem__)
         json.dumps(made, allow_nan=False)
