@@ -28,6 +28,10 @@ class Ask(msgspec.Struct, frozen=True):
     options: dict[str, str] = {}
     now: int = 0
 
+    def letters(self) -> bytes:
+        """Return what is equal for two questions that are the same, in whatever order their options come."""
+        return msgspec.json.encode(self, order="deterministic")
+
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """An error of DESIGN section 5, without the request's id."""

@@ -156,7 +156,7 @@ class _Crew:
 
     async def ask(self, ask: Ask, key: str, seconds: float) -> Reply:
         """Answer for somebody, after those who came before."""
-        same = msgspec.json.encode(ask, order="deterministic")
+        same = ask.letters()
         while (others := self._queued.get(same)) is not None:
             with contextlib.suppress(_NotForAll):
                 return await asyncio.shield(others)

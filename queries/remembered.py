@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from queries.guard.names import folded
 from queries.tree import every_node
 
@@ -54,7 +52,7 @@ class Remembered:
         if snapshot != self._snapshot:
             self._answers.clear()
             self._snapshot = snapshot
-        same = msgspec.json.encode(ask, order="deterministic")
+        same = ask.letters()
         if same not in self._answers:
             return None
         self._answers.move_to_end(same)
@@ -63,6 +61,6 @@ class Remembered:
     def keep(self, ask: Ask, snapshot: str, answer: Answer, body: bytes) -> None:
         """Remember an answer that will be the same over the same snapshot, if it is small."""
         if snapshot == self._snapshot and not answer.file and len(body) <= LARGEST:
-            self._answers[msgspec.json.encode(ask, order="deterministic")] = (answer, body)
+            self._answers[ask.letters()] = (answer, body)
             if len(self._answers) > MOST:
                 self._answers.popitem(last=False)

@@ -35,7 +35,7 @@ def resolve() -> None:
     for name, constraints in (("requirements.lock", []), ("requirements-dev.lock", ["-c", "requirements.lock"])):
         command = [
             *(str(UV), "pip", "compile", "-", "--universal", "--python-version", "3.11", "--generate-hashes"),
-            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--exclude-newer", before),
+            *("--no-header", "--no-annotate", "--exclude-newer", before),
             *("--output-file", name, "--quiet", "--upgrade"),
             *constraints,
         ]

@@ -135,17 +135,12 @@ class ReadEngine:
                 self._traced = not self._traced
                 self._views.clear()
             variables |= self._variables(own, self._wish(name, wishes, stored=stored))
-        made_here = views_over_files(past=self._past, traced=self._traced).keys()
-        if new := sorted((views & made_here) - self._views):
-            # What makes a view opens its files: those that it was last given may be gone from the disk.
-            for name, value in variables.items():
-                self._con.execute(f'SET VARIABLE "{name}" = {value}')
-            for view in new:
-                self._create(view)
         for name, value in variables.items():
             if self._set.get(name) != value:  # setting one takes 0.3 ms
                 self._cursor.execute(f'SET VARIABLE "{name}" = {value}')
                 self._set[name] = value
+        for view in sorted(views):
+            self._create(view)
         return self._cursor
 
     def listed(self, tables: frozenset[str], wishes: Wishes = NO_WISHES) -> list[SealedFile]:
@@ -276,13 +271,16 @@ class ReadEngine:
         return made
 
     def _create(self, view: str) -> None:
-        """Create a view and those it stands on, once."""
+        """Create a view and those it stands on, once; where the files are known that a question now reads.
+
+        To create a view is to open its files: those that another connection was last given may be gone from the disk.
+        """
         views = views_over_files(past=self._past, traced=self._traced)
         if view in self._views or view not in views:
             return
         for name in reads(views[view]):
             self._create(name)
-        self._con.execute(f"CREATE OR REPLACE VIEW {view} AS {views[view]}")
+        self._cursor.execute(f"CREATE OR REPLACE VIEW {view} AS {views[view]}")
         self._views.add(view)
 
     def close(self) -> None:

@@ -137,10 +137,10 @@ def test_a_foreign_file_is_in_the_servers_log_at_its_start(tmp_path: Path) -> No
     with serving(data) as server:
         assert [[50]] == server.ask("SELECT count(*) FROM runs")
         deadline = time.monotonic() + 20
-        while foreign.name not in (tmp_path / "data.log").read_text() and time.monotonic() < deadline:
+        while foreign.name not in server.log and time.monotonic() < deadline:
             time.sleep(0.1)
         assert 0 == server.stop()
-    assert foreign.name in (tmp_path / "data.log").read_text()
+    assert foreign.name in server.log
     assert foreign.read_bytes() == own.read_bytes()
 
 

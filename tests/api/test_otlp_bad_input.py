@@ -427,7 +427,7 @@ def test_a_chunked_gzip_that_ends_early_leaves_nothing(server: Grpc) -> None:
     for pieces, status, count in (([packed[:-4]], 400, 0), ([packed[:9], packed[9:]], 200, 3)):
         assert status == server.server.http.post("/v1/traces", content=iter(pieces), headers=headers).status_code
         assert count == stored(server.server, 190)
-    log = server.server.data.with_name("data.log").read_text()
+    log = server.server.log
     assert "/v1/traces" in log
     assert "defect" not in log
     assert "Traceback" not in log

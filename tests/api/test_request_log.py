@@ -88,7 +88,7 @@ def test_no_query_fails_for_its_line(tmp_path: Path) -> None:
         assert [[1]] == server.ask("SELECT 1")
         assert [[2]] == server.ask("SELECT 2")
         server.stop()
-    said = (tmp_path / "data.log").read_text()
+    said = server.log
     assert 1 == said.count("request_log_failed")
     assert "logs" in said
     assert "in the way" == (data.root / "logs").read_text()
